@@ -1,0 +1,1 @@
+//! The game that framelake demo watches.

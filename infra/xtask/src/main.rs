@@ -1,0 +1,2 @@
+//! Set-up, servers for tests, CI.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Accepts records over HTTP and appends them to the log.

@@ -1,0 +1,1 @@
+//! Records logs, metrics and spans of programs that do a great deal every frame.

@@ -1,0 +1,1 @@
+//! Carries sealed blocks from a program to Framelake.

@@ -1,0 +1,1 @@
+//! Arrow schemas of Framelake's SQL tables.

@@ -1,0 +1,1 @@
+//! Blocks, ids and clock samples, and their bytes on the wire.

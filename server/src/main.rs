@@ -1,0 +1,2 @@
+//! The framelake binary.
+fn main() {}

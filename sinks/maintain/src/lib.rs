@@ -1,0 +1,1 @@
+//! Removes orphans and keeps the data directory within its bounds.

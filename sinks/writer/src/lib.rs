@@ -1,0 +1,1 @@
+//! The sink worker: from the log to segments and catalog.

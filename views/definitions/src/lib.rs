@@ -1,0 +1,1 @@
+//! Decodes blocks to the rows of each SQL table.

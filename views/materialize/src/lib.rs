@@ -1,0 +1,1 @@
+//! Writes decoded rows through as Parquet and plans what is covered.

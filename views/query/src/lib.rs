@@ -1,0 +1,1 @@
+//! DataFusion tables over the lake, and the FlightSQL server.
