@@ -1,0 +1,187 @@
+//! Payloads to rows, column by column: one `Vec` per column, all of the same length.
+//!
+//! Decoding arbitrary bytes never panics, and allocates at most [`crate::limits::DECODED_BYTES_MAX`] for the opened payload and 64 bytes for each
+//! of at most [`crate::limits::EVENTS_MAX`] events. Reads as many bytes as it needs: a zstd frame that opens to more than the limit is refused.
+
+use crate::{Block, Result, UnixNanos};
+
+/// A call site of a block; see [`crate::encode::CallSite`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallSite {
+    /// Span or metric name; for a log line its format string.
+    pub name: String,
+    /// The module or the target given.
+    pub target: String,
+    /// The source file.
+    pub file: String,
+    /// The line in the file.
+    pub line: u32,
+    /// Log level, 1 fatal to 6 trace; 0 where it has none.
+    pub level: u8,
+    /// A metric's unit.
+    pub unit: String,
+}
+
+/// A thread of a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// Its name; empty where it has none.
+    pub name: String,
+    /// The operating system's number.
+    pub number: u64,
+}
+
+/// The spans that end in a block, in the order of their ends. Times are UTC nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spans {
+    /// The call sites that `site` and the open spans' `site` count in.
+    pub sites: Vec<CallSite>,
+    /// Index into `sites`.
+    pub site: Vec<u32>,
+    /// The span's ordinal in the stream.
+    pub ordinal: Vec<u64>,
+    /// The ordinal of the enclosing span; `None` at the top.
+    pub parent: Vec<Option<u64>>,
+    /// How many spans enclose it: 0 at the top.
+    pub depth: Vec<u32>,
+    /// When it began.
+    pub begin: Vec<UnixNanos>,
+    /// When it ended; never before `begin`.
+    pub end: Vec<UnixNanos>,
+    /// `end − begin` less the durations of its direct children, in nanoseconds, never negative.
+    pub self_ns: Vec<i64>,
+    /// Its own end was lost; it was closed by the enclosing one.
+    pub truncated: Vec<bool>,
+    /// Spans still open where the block ends, outermost first.
+    pub open: Vec<OpenSpan>,
+}
+
+/// A span that has not ended where its block ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSpan {
+    /// Index into [`Spans::sites`].
+    pub site: u32,
+    /// Its ordinal.
+    pub ordinal: u64,
+    /// The enclosing span's ordinal.
+    pub parent: Option<u64>,
+    /// How many spans enclose it.
+    pub depth: u32,
+    /// When it began.
+    pub begin: UnixNanos,
+    /// Time of its ended direct children so far, in nanoseconds.
+    pub child_ns: i64,
+}
+
+/// Log lines of a block, in the order of their ordinals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Logs {
+    /// The call sites.
+    pub sites: Vec<CallSite>,
+    /// The threads.
+    pub threads: Vec<Thread>,
+    /// Index into `sites`.
+    pub site: Vec<u32>,
+    /// Index into `threads`.
+    pub thread: Vec<u32>,
+    /// The line's ordinal.
+    pub ordinal: Vec<u64>,
+    /// When it was logged.
+    pub time: Vec<UnixNanos>,
+    /// End of the line's own text in `text`; the line starts where the one before ends.
+    pub text_end: Vec<u32>,
+    /// Whether the line has a text of its own (may be empty); otherwise it is its call site's `name`.
+    pub has_text: Vec<bool>,
+    /// All texts, one after the other.
+    pub text: String,
+}
+
+impl Logs {
+    /// The message of line `index` (below the number of lines).
+    #[must_use]
+    pub fn message(&self, index: usize) -> &str {
+        if self.has_text[index] {
+            let start = if index == 0 { 0 } else { self.text_end[index - 1] as usize };
+            &self.text[start..self.text_end[index] as usize]
+        } else {
+            &self.sites[self.site[index] as usize].name
+        }
+    }
+}
+
+/// Measurements of a block, in the order of their ordinals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metrics {
+    /// The call sites.
+    pub sites: Vec<CallSite>,
+    /// The threads.
+    pub threads: Vec<Thread>,
+    /// The property sets, each sorted by key.
+    pub property_sets: Vec<Vec<(String, String)>>,
+    /// Index into `sites`.
+    pub site: Vec<u32>,
+    /// Index into `threads`.
+    pub thread: Vec<u32>,
+    /// The measurement's ordinal.
+    pub ordinal: Vec<u64>,
+    /// When it was taken.
+    pub time: Vec<UnixNanos>,
+    /// The value; integers beyond 2^53 are rounded.
+    pub value: Vec<f64>,
+    /// Index into `property_sets`; `None` where it has none.
+    pub properties: Vec<Option<u32>>,
+}
+
+/// Frames that end in a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frames {
+    /// The frame's ordinal.
+    pub ordinal: Vec<u64>,
+    /// The mark it began with.
+    pub begin: Vec<UnixNanos>,
+    /// The mark it ended with.
+    pub end: Vec<UnixNanos>,
+    /// Ordinal and begin of the frame that is open where the block ends.
+    pub open: Option<(u64, UnixNanos)>,
+}
+
+/// The spans of a block of kind `span`.
+///
+/// # Errors
+/// Another kind, a payload beyond its limits, columns of unequal length, an index out of range, counts that differ from the header's.
+pub fn spans(_block: &Block) -> Result<Spans> {
+    todo!()
+}
+
+/// The log lines of a block of kind `log`.
+///
+/// # Errors
+/// As [`spans`].
+pub fn logs(_block: &Block) -> Result<Logs> {
+    todo!()
+}
+
+/// The measurements of a block of kind `metric`.
+///
+/// # Errors
+/// As [`spans`].
+pub fn metrics(_block: &Block) -> Result<Metrics> {
+    todo!()
+}
+
+/// The frames of a block of kind `frame`.
+///
+/// # Errors
+/// As [`spans`].
+pub fn frames(_block: &Block) -> Result<Frames> {
+    todo!()
+}
+
+/// Opens the payload of a block of any kind within limits and checks it as its decoder would, without making rows: what the writer asks before it
+/// makes a block visible. A block of an unknown kind, or of a newer format, passes when its sizes do.
+///
+/// # Errors
+/// As [`spans`].
+pub fn check(_block: &Block) -> Result<()> {
+    todo!()
+}

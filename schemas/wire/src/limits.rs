@@ -1,0 +1,22 @@
+//! A limit on everything that comes from outside.
+
+/// Most bytes of a block's compressed payload: 768 KiB, so that a record stays below Kafka's usual 1 MiB message.
+pub const PAYLOAD_BYTES_MAX: usize = 768 * 1024;
+/// Most bytes of a payload when opened: 8 MiB.
+pub const DECODED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most recorded events in a block: 256 Ki.
+pub const EVENTS_MAX: usize = 256 * 1024;
+/// Most bytes of a string: 32 KiB. Longer ones are cut at a character boundary by the SDK, and refused by decoders.
+pub const STRING_BYTES_MAX: usize = 32 * 1024;
+/// Most spans open at once in a thread: 1,024.
+pub const SPAN_DEPTH_MAX: usize = 1024;
+/// Most bytes of a record: the payload and 64 KiB of header.
+pub const RECORD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
+/// Most bytes of a batch over HTTP: 8 MiB.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most properties of a process or a metric: 256.
+pub const PROPERTIES_MAX: usize = 256;
+/// The layout of payloads that this version writes.
+pub const FORMAT_VERSION: u32 = 0;
+
+const _: () = assert!(RECORD_BYTES_MAX < 1024 * 1024, "a record must fit Kafka's default message");
