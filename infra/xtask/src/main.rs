@@ -1,2 +1,60 @@
-//! Set-up, servers for tests, CI.
-fn main() {}
+//! Set-up, servers for tests, CI. Links no workspace crate, so that it builds in seconds and never waits for DataFusion.
+
+mod ci;
+mod dependencies;
+mod install;
+mod python;
+mod services;
+mod shell;
+
+use clap::{Parser, Subcommand};
+use shell::Checked;
+
+#[derive(Parser)]
+#[command(about = "Set-up, servers for tests, CI")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must pass before a change lands
+    Ci,
+    /// A real Kafka, Postgres and S3 server on loopback, with their data below .services/
+    Services {
+        #[command(subcommand)]
+        action: Action,
+    },
+    /// Only `ARCHITECTURE.md`'s dependency rules
+    Dependencies,
+    /// Benchmarks; results go to infra/bench/results/
+    Bench {
+        /// `pipeline`, `sdk`
+        name: String,
+        /// Passed on to the benchmark
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Install what is missing, start all three, print the variables that tests read
+    Up,
+    /// Stop them and delete their data
+    Down,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Ci => ci::run(),
+        Task::Services { action: Action::Up } => services::up().map(|services| services.print()),
+        Task::Services { action: Action::Down } => services::down(),
+        Task::Dependencies => dependencies::check(),
+        Task::Bench { name, arguments } => shell::cargo("run")
+            .args(["--release", "--package", "framelake-bench", "--bin", &name, "--"])
+            .args(arguments)
+            .checked(),
+    }
+}
