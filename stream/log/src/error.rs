@@ -28,7 +28,9 @@ pub enum Error {
         partitions: u32,
     },
     /// A topic is missing and may not be made.
-    #[error("topic {topic} does not exist and may not be created; create it, or allow it with log.create_topics = true")]
+    #[error(
+        "topic {topic} does not exist and may not be created; create it, or allow it with log.create_topics = true"
+    )]
     MissingTopic {
         /// Its name.
         topic: String,

@@ -5,6 +5,12 @@ use async_trait::async_trait;
 use framelake_wire::Topic;
 use std::{fmt, time::Duration};
 
+/// How many partitions a topic gets where each gets `partitions`: the lake's events are in total order, so theirs has one.
+#[must_use]
+pub fn partitions_of(topic: Topic, partitions: u32) -> u32 {
+    if topic == Topic::Lake { 1 } else { partitions.max(1) }
+}
+
 /// A topic as the log has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TopicDescription {
@@ -108,7 +114,8 @@ pub trait Consumer: fmt::Debug + Send {
     /// What comes next, waiting at most `wait_max`.
     async fn poll(&mut self, wait_max: Duration) -> Result<Polled>;
 
-    /// Reads the assigned partition from `offset` on.
+    /// Reads the assigned partition from `offset` on. Does nothing where the partition is not this member's: its `Revoked` is then on the way.
+    /// An offset that is not there shows at the next polls, as [`Polled::OutOfRange`].
     async fn seek(&mut self, topic_partition: TopicPartition, offset: Offset) -> Result<()>;
 
     /// A hint to the log of where each partition was committed to, for tools that show lag. Correctness never rests on it.
