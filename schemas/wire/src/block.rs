@@ -1,6 +1,12 @@
 //! The block: a sealed, compressed, self-contained run of a stream's events.
 
-use crate::{BlockId, ProcessId, Result, StreamId, StreamKind, TimeMap, TimeSample, UnixNanos};
+use crate::{
+    BlockId, Error, ProcessId, RecordKind, Result, StreamId, StreamKind, TimeMap, TimeSample, UnixNanos,
+    avro::{self, Version},
+    limits::{EVENTS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX},
+    schema, varint,
+    varint::Reader,
+};
 
 /// What is known of a block without opening its payload.
 ///
@@ -60,6 +66,54 @@ impl Header {
     pub fn time_map(&self) -> TimeMap {
         TimeMap::new(self.begin, self.end, self.anchor_ns)
     }
+
+    /// What no field may contradict in another, whatever the kind.
+    pub(crate) fn check(&self) -> Result<()> {
+        const ORDINAL_MAX: u64 = i64::MAX as u64;
+        Error::within("event_count", self.event_count, EVENTS_MAX)?;
+        if self.sequence > ORDINAL_MAX {
+            return Err(Error::invalid("sequence", "beyond 2^63"));
+        }
+        if self.first_ordinal.checked_add(self.ordinal_count).is_none_or(|next| next > ORDINAL_MAX) {
+            return Err(Error::invalid("ordinal_count", "ordinals go beyond 2^63"));
+        }
+        if self.dropped_count > self.ordinal_count {
+            return Err(Error::invalid("dropped_count", "more than ordinal_count"));
+        }
+        if self.row_count > self.event_count {
+            return Err(Error::invalid("row_count", "more than event_count"));
+        }
+        if self.min_time > self.max_time {
+            return Err(Error::invalid("min_time", "after max_time"));
+        }
+        Ok(())
+    }
+
+    /// A header of which nothing is known yet: what a field that an older version lacks stays at.
+    fn unset() -> Self {
+        Self {
+            format_version: 0,
+            process_id: ProcessId::from_bytes([0; 16]),
+            stream_id: StreamId::from_bytes([0; 16]),
+            kind: StreamKind::SPAN,
+            thread_name: String::new(),
+            thread_number: 0,
+            clock_domain: String::new(),
+            block_id: BlockId::from_bytes([0; 16]),
+            sequence: 0,
+            first_ordinal: 0,
+            ordinal_count: 0,
+            event_count: 0,
+            row_count: 0,
+            dropped_count: 0,
+            dropped_total: 0,
+            anchor_ns: 0,
+            begin: TimeSample::default(),
+            end: TimeSample::default(),
+            min_time: 0,
+            max_time: 0,
+        }
+    }
 }
 
 /// A sealed block. It **is** its Avro record: [`Block::encode`] and [`Block::decode`] are the one authority.
@@ -75,7 +129,19 @@ impl Block {
     /// The block as an Avro single-object record, its CRC32C computed over header and payload.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        let mut record = Vec::with_capacity(512 + self.header.thread_name.len() + self.payload.len());
+        schema::put_header(&mut record, RecordKind::Block);
+        let body_at = record.len();
+        let mut crc_at = body_at;
+        for &field in FIELDS {
+            if field == Field::Crc {
+                crc_at = record.len();
+            }
+            self.put(field, &mut record);
+        }
+        let crc = crc_around(&record[body_at..], crc_at - body_at);
+        record[crc_at..crc_at + CRC_BYTES].copy_from_slice(&crc.to_be_bytes());
+        record
     }
 
     /// Reads a record that [`Block::encode`] wrote, now or in an older version. Checks sizes, kinds and the CRC; does not open the
@@ -83,14 +149,173 @@ impl Block {
     ///
     /// # Errors
     /// Names the field and what is wrong with it.
-    pub fn decode(_record: &[u8]) -> Result<Self> {
-        todo!()
+    pub fn decode(record: &[u8]) -> Result<Self> {
+        Error::within("record", record.len() as u64, RECORD_BYTES_MAX)?;
+        let version = avro::version_of(record, VERSIONS)?;
+        Self::read(schema::record_body(record), version.fields)
     }
 
     /// The CRC32C that stands in the record: the identity of the bytes, by which a re-sent block is told from another one that
     /// claims the same (stream, sequence).
     #[must_use]
     pub fn crc(&self) -> u32 {
-        todo!()
+        let mut before = Vec::with_capacity(512 + self.header.thread_name.len());
+        for &field in FIELDS.iter().filter(|&&field| field != Field::Crc && field != Field::Payload) {
+            self.put(field, &mut before);
+        }
+        varint::put_signed(&mut before, self.payload.len() as i64);
+        crc32c::crc32c_append(crc32c::crc32c(&before), &self.payload)
+    }
+
+    fn put(&self, field: Field, out: &mut Vec<u8>) {
+        let header = &self.header;
+        match field {
+            Field::FormatVersion => avro::put_unsigned(out, u64::from(header.format_version)),
+            Field::ProcessId => out.extend_from_slice(header.process_id.as_bytes()),
+            Field::StreamId => out.extend_from_slice(header.stream_id.as_bytes()),
+            Field::Kind => avro::put_string(out, header.kind.as_str()),
+            Field::ThreadName => avro::put_string(out, &header.thread_name),
+            Field::ThreadNumber => avro::put_unsigned(out, header.thread_number),
+            Field::ClockDomain => avro::put_string(out, &header.clock_domain),
+            Field::BlockId => out.extend_from_slice(header.block_id.as_bytes()),
+            Field::Sequence => avro::put_unsigned(out, header.sequence),
+            Field::FirstOrdinal => avro::put_unsigned(out, header.first_ordinal),
+            Field::OrdinalCount => avro::put_unsigned(out, header.ordinal_count),
+            Field::EventCount => avro::put_unsigned(out, header.event_count),
+            Field::RowCount => avro::put_unsigned(out, header.row_count),
+            Field::DroppedCount => avro::put_unsigned(out, header.dropped_count),
+            Field::DroppedTotal => avro::put_unsigned(out, header.dropped_total),
+            Field::AnchorNs => varint::put_signed(out, header.anchor_ns),
+            Field::Begin => put_sample(out, header.begin),
+            Field::End => put_sample(out, header.end),
+            Field::MinTime => varint::put_signed(out, header.min_time),
+            Field::MaxTime => varint::put_signed(out, header.max_time),
+            // Known only when everything else is written.
+            Field::Crc => out.extend_from_slice(&[0; CRC_BYTES]),
+            Field::Payload => avro::put_bytes(out, &self.payload),
+        }
+    }
+
+    fn read(body: &[u8], fields: &[Field]) -> Result<Self> {
+        let mut header = Header::unset();
+        let mut payload: &[u8] = &[];
+        let mut crc = None;
+        let mut reader = Reader::new(body);
+        for field in fields {
+            let r = &mut reader;
+            match field {
+                Field::FormatVersion => header.format_version = avro::small(r, "format_version")?,
+                Field::ProcessId => header.process_id = ProcessId::from_bytes(r.array("process_id")?),
+                Field::StreamId => header.stream_id = StreamId::from_bytes(r.array("stream_id")?),
+                Field::Kind => header.kind = StreamKind::read(avro::string(r, "kind")?)?,
+                Field::ThreadName => header.thread_name = avro::string(r, "thread_name")?.to_owned(),
+                Field::ThreadNumber => header.thread_number = avro::bits(r, "thread_number")?,
+                Field::ClockDomain => header.clock_domain = avro::string(r, "clock_domain")?.to_owned(),
+                Field::BlockId => header.block_id = BlockId::from_bytes(r.array("block_id")?),
+                Field::Sequence => header.sequence = avro::count(r, "sequence")?,
+                Field::FirstOrdinal => header.first_ordinal = avro::count(r, "first_ordinal")?,
+                Field::OrdinalCount => header.ordinal_count = avro::count(r, "ordinal_count")?,
+                Field::EventCount => header.event_count = avro::count(r, "event_count")?,
+                Field::RowCount => header.row_count = avro::count(r, "row_count")?,
+                Field::DroppedCount => header.dropped_count = avro::count(r, "dropped_count")?,
+                Field::DroppedTotal => header.dropped_total = avro::count(r, "dropped_total")?,
+                Field::AnchorNs => header.anchor_ns = r.signed("anchor_ns")?,
+                Field::Begin => header.begin = sample(r)?,
+                Field::End => header.end = sample(r)?,
+                Field::MinTime => header.min_time = r.signed("min_time")?,
+                Field::MaxTime => header.max_time = r.signed("max_time")?,
+                Field::Crc => {
+                    let at = body.len() - r.left();
+                    crc = Some((at, u32::from_be_bytes(r.array("crc")?)));
+                }
+                Field::Payload => payload = avro::bytes(r, "payload", PAYLOAD_BYTES_MAX)?,
+            }
+        }
+        reader.finish("record")?;
+        if let Some((at, expected)) = crc {
+            let actual = crc_around(body, at);
+            if actual != expected {
+                return Err(Error::Checksum { expected, actual });
+            }
+        }
+        header.check()?;
+        Ok(Self { header, payload: payload.to_owned() })
     }
 }
+
+const CRC_BYTES: usize = 4;
+
+/// The CRC32C of a record's body without the field that holds it.
+fn crc_around(body: &[u8], crc_at: usize) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&body[..crc_at]), &body[crc_at + CRC_BYTES..])
+}
+
+fn put_sample(out: &mut Vec<u8>, sample: TimeSample) {
+    avro::put_unsigned(out, sample.ticks);
+    varint::put_signed(out, sample.monotonic_ns);
+    varint::put_signed(out, sample.wall_ns);
+}
+
+fn sample(reader: &mut Reader<'_>) -> Result<TimeSample> {
+    Ok(TimeSample {
+        ticks: avro::bits(reader, "ticks")?,
+        monotonic_ns: reader.signed("monotonic_ns")?,
+        wall_ns: reader.signed("wall_ns")?,
+    })
+}
+
+/// The fields of all versions of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    FormatVersion,
+    ProcessId,
+    StreamId,
+    Kind,
+    ThreadName,
+    ThreadNumber,
+    ClockDomain,
+    BlockId,
+    Sequence,
+    FirstOrdinal,
+    OrdinalCount,
+    EventCount,
+    RowCount,
+    DroppedCount,
+    DroppedTotal,
+    AnchorNs,
+    Begin,
+    End,
+    MinTime,
+    MaxTime,
+    Crc,
+    Payload,
+}
+
+/// The fields of `schemas/avro/block.avsc`.
+const FIELDS: &[Field] = &[
+    Field::FormatVersion,
+    Field::ProcessId,
+    Field::StreamId,
+    Field::Kind,
+    Field::ThreadName,
+    Field::ThreadNumber,
+    Field::ClockDomain,
+    Field::BlockId,
+    Field::Sequence,
+    Field::FirstOrdinal,
+    Field::OrdinalCount,
+    Field::EventCount,
+    Field::RowCount,
+    Field::DroppedCount,
+    Field::DroppedTotal,
+    Field::AnchorNs,
+    Field::Begin,
+    Field::End,
+    Field::MinTime,
+    Field::MaxTime,
+    Field::Crc,
+    Field::Payload,
+];
+
+/// Every version of the schema that was ever written, the newest first.
+pub(crate) const VERSIONS: &[Version<Field>] = &[Version { fingerprint: schema::BLOCK_FINGERPRINT, fields: FIELDS }];

@@ -1,9 +1,16 @@
 //! Payloads to rows, column by column: one `Vec` per column, all of the same length.
 //!
-//! Decoding arbitrary bytes never panics, and allocates at most [`crate::limits::DECODED_BYTES_MAX`] for the opened payload and 64 bytes for each
-//! of at most [`crate::limits::EVENTS_MAX`] events. Reads as many bytes as it needs: a zstd frame that opens to more than the limit is refused.
+//! Decoding arbitrary bytes never panics, and allocates at most 64 bytes for each of at most [`crate::limits::EVENTS_MAX`] events and twice
+//! [`crate::limits::DECODED_BYTES_MAX`]: once for the opened payload, once for the tables and texts copied out of it. A zstd frame that opens to more
+//! than the limit is refused.
 
-use crate::{Block, Result, UnixNanos};
+mod frames;
+mod logs;
+mod metrics;
+mod open;
+mod spans;
+
+use crate::{Block, Error, Result, StreamKind, UnixNanos, limits};
 
 /// A call site of a block; see [`crate::encode::CallSite`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,39 +156,54 @@ pub struct Frames {
 ///
 /// # Errors
 /// Another kind, a payload beyond its limits, columns of unequal length, an index out of range, counts that differ from the header's.
-pub fn spans(_block: &Block) -> Result<Spans> {
-    todo!()
+pub fn spans(block: &Block) -> Result<Spans> {
+    spans::rows(block)
 }
 
 /// The log lines of a block of kind `log`.
 ///
 /// # Errors
-/// As [`spans`].
-pub fn logs(_block: &Block) -> Result<Logs> {
-    todo!()
+/// As [`spans()`].
+pub fn logs(block: &Block) -> Result<Logs> {
+    logs::rows(block)
 }
 
 /// The measurements of a block of kind `metric`.
 ///
 /// # Errors
-/// As [`spans`].
-pub fn metrics(_block: &Block) -> Result<Metrics> {
-    todo!()
+/// As [`spans()`].
+pub fn metrics(block: &Block) -> Result<Metrics> {
+    metrics::rows(block)
 }
 
 /// The frames of a block of kind `frame`.
 ///
 /// # Errors
-/// As [`spans`].
-pub fn frames(_block: &Block) -> Result<Frames> {
-    todo!()
+/// As [`spans()`].
+pub fn frames(block: &Block) -> Result<Frames> {
+    frames::rows(block)
 }
 
 /// Opens the payload of a block of any kind within limits and checks it as its decoder would, without making rows: what the writer asks before it
 /// makes a block visible. A block of an unknown kind, or of a newer format, passes when its sizes do.
 ///
 /// # Errors
-/// As [`spans`].
-pub fn check(_block: &Block) -> Result<()> {
-    todo!()
+/// As [`spans()`].
+pub fn check(block: &Block) -> Result<()> {
+    Error::within("payload", block.payload.len() as u64, limits::PAYLOAD_BYTES_MAX)?;
+    if block.header.format_version > limits::FORMAT_VERSION {
+        return block.header.check();
+    }
+    let kind = &block.header.kind;
+    if *kind == StreamKind::SPAN {
+        spans::check(block)
+    } else if *kind == StreamKind::LOG {
+        logs(block).map(drop)
+    } else if *kind == StreamKind::METRIC {
+        metrics(block).map(drop)
+    } else if *kind == StreamKind::FRAME {
+        frames(block).map(drop)
+    } else {
+        block.header.check()
+    }
 }

@@ -42,7 +42,9 @@ pub enum Error {
         limit: u64,
     },
     /// The record's schema is none of ours.
-    #[error("unknown schema: fingerprint {fingerprint:016x}; records are Avro single objects of the schemas in schemas/avro")]
+    #[error(
+        "unknown schema: fingerprint {fingerprint:016x}; records are Avro single objects of the schemas in schemas/avro"
+    )]
     UnknownSchema {
         /// The CRC-64-AVRO fingerprint that the record names.
         fingerprint: u64,
@@ -63,4 +65,19 @@ pub enum Error {
         /// The newest known one.
         known: u32,
     },
+}
+
+impl Error {
+    pub(crate) fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
+        Error::Invalid { field, reason: reason.into() }
+    }
+
+    /// `actual` where it is within `limit`.
+    pub(crate) fn within(field: &'static str, actual: u64, limit: usize) -> Result<usize> {
+        if actual <= limit as u64 {
+            Ok(actual as usize)
+        } else {
+            Err(Error::TooLarge { field, actual, limit: limit as u64 })
+        }
+    }
 }

@@ -7,10 +7,13 @@
 //! - [`Block`] is the unit that travels: a [`Header`] and a compressed column payload.
 //! - [`encode`] turns raw events into payloads, [`decode`] turns payloads into rows. A block decodes
 //!   alone, in any order, on any machine.
+//! - [`schema`] has the Avro schemas themselves, for those who write records into Avro object container files.
 //! - [`batch`] frames records for `POST /v1/records`.
 
+mod avro;
 pub mod batch;
 mod block;
+mod columns;
 pub mod decode;
 pub mod encode;
 mod error;
@@ -19,8 +22,10 @@ pub mod limits;
 mod partition;
 mod process;
 mod record;
+pub mod schema;
 mod time;
 mod topic;
+mod varint;
 
 pub use block::{Block, Header};
 pub use error::{Error, Result};

@@ -1,6 +1,12 @@
 //! The `Process` record: what is known of one run of a program.
 
-use crate::{ProcessId, Result, StreamId, UnixNanos};
+use crate::{
+    Error, ProcessId, RecordKind, Result, StreamId, UnixNanos,
+    avro::{self, Version},
+    limits::{PROPERTIES_MAX, RECORD_BYTES_MAX},
+    schema, varint,
+    varint::Reader,
+};
 use std::collections::BTreeMap;
 
 /// One run of an instrumented program. An upsert: of two records with the same id, the greater `revision` holds.
@@ -49,10 +55,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// The record as Avro single-object bytes.
+    /// The record as Avro single-object bytes. Strings beyond [`crate::limits::STRING_BYTES_MAX`] are cut at a character boundary.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        todo!()
+        let mut record = Vec::with_capacity(512);
+        schema::put_header(&mut record, RecordKind::Process);
+        for &field in FIELDS {
+            self.put(field, &mut record);
+        }
+        record
     }
 
     /// Reads a record that [`Process::encode`] wrote, now or in an older version. Never panics, and allocates no more than four times
@@ -60,7 +71,168 @@ impl Process {
     ///
     /// # Errors
     /// Names the field and what is wrong with it.
-    pub fn decode(_record: &[u8]) -> Result<Self> {
-        todo!()
+    pub fn decode(record: &[u8]) -> Result<Self> {
+        Error::within("record", record.len() as u64, RECORD_BYTES_MAX)?;
+        let version = avro::version_of(record, VERSIONS)?;
+        Self::read(schema::record_body(record), version.fields)
+    }
+
+    fn put(&self, field: Field, out: &mut Vec<u8>) {
+        match field {
+            Field::ProcessId => out.extend_from_slice(self.process_id.as_bytes()),
+            Field::Revision => avro::put_unsigned(out, self.revision),
+            Field::ParentProcessId => avro::put_option(out, self.parent_process_id, |out, id| {
+                out.extend_from_slice(id.as_bytes());
+            }),
+            Field::Exe => avro::put_string(out, &self.exe),
+            Field::Version => avro::put_string(out, &self.version),
+            Field::User => avro::put_string(out, &self.user),
+            Field::Host => avro::put_string(out, &self.host),
+            Field::Os => avro::put_string(out, &self.os),
+            Field::Arch => avro::put_string(out, &self.arch),
+            Field::Cpu => avro::put_string(out, &self.cpu),
+            Field::Cores => avro::put_unsigned(out, u64::from(self.cores)),
+            Field::MemoryBytes => avro::put_unsigned(out, self.memory_bytes),
+            Field::Pid => avro::put_unsigned(out, u64::from(self.pid)),
+            Field::Sdk => avro::put_string(out, &self.sdk),
+            Field::StartTime => varint::put_signed(out, self.start_time),
+            Field::LastSeen => varint::put_signed(out, self.last_seen),
+            Field::EndTime => avro::put_option(out, self.end_time, varint::put_signed),
+            Field::ExitReason => avro::put_option(out, self.exit_reason.as_deref(), avro::put_string),
+            Field::Properties => {
+                avro::put_map(out, self.properties.iter().take(PROPERTIES_MAX), |out, (key, value)| {
+                    avro::put_string(out, key);
+                    avro::put_string(out, value);
+                })
+            }
+            Field::Dropped => avro::put_map(out, self.dropped.iter(), |out, (stream_id, count)| {
+                avro::put_string(out, &stream_id.to_string());
+                avro::put_unsigned(out, *count);
+            }),
+        }
+    }
+
+    fn read(body: &[u8], fields: &[Field]) -> Result<Self> {
+        let mut process = Self::unset();
+        let mut reader = Reader::new(body);
+        for field in fields {
+            let r = &mut reader;
+            match field {
+                Field::ProcessId => process.process_id = ProcessId::from_bytes(r.array("process_id")?),
+                Field::Revision => process.revision = avro::count(r, "revision")?,
+                Field::ParentProcessId => {
+                    let id = |r: &mut Reader<'_>| r.array("parent_process_id").map(ProcessId::from_bytes);
+                    process.parent_process_id = avro::option(r, "parent_process_id", id)?;
+                }
+                Field::Exe => process.exe = avro::string(r, "exe")?.to_owned(),
+                Field::Version => process.version = avro::string(r, "version")?.to_owned(),
+                Field::User => process.user = avro::string(r, "user")?.to_owned(),
+                Field::Host => process.host = avro::string(r, "host")?.to_owned(),
+                Field::Os => process.os = avro::string(r, "os")?.to_owned(),
+                Field::Arch => process.arch = avro::string(r, "arch")?.to_owned(),
+                Field::Cpu => process.cpu = avro::string(r, "cpu")?.to_owned(),
+                Field::Cores => process.cores = avro::small(r, "cores")?,
+                Field::MemoryBytes => process.memory_bytes = avro::count(r, "memory_bytes")?,
+                Field::Pid => process.pid = avro::small(r, "pid")?,
+                Field::Sdk => process.sdk = avro::string(r, "sdk")?.to_owned(),
+                Field::StartTime => process.start_time = r.signed("start_time")?,
+                Field::LastSeen => process.last_seen = r.signed("last_seen")?,
+                Field::EndTime => process.end_time = avro::option(r, "end_time", |r| r.signed("end_time"))?,
+                Field::ExitReason => {
+                    let reason = avro::option(r, "exit_reason", |r| avro::string(r, "exit_reason"))?;
+                    process.exit_reason = reason.map(str::to_owned);
+                }
+                Field::Properties => avro::map(r, "properties", PROPERTIES_MAX, |r| {
+                    let key = avro::string(r, "properties")?.to_owned();
+                    process.properties.insert(key, avro::string(r, "properties")?.to_owned());
+                    Ok(())
+                })?,
+                Field::Dropped => avro::map(r, "dropped", RECORD_BYTES_MAX, |r| {
+                    let stream_id = avro::string(r, "dropped")?.parse()?;
+                    process.dropped.insert(stream_id, avro::count(r, "dropped")?);
+                    Ok(())
+                })?,
+            }
+        }
+        reader.finish("record")?;
+        Ok(process)
+    }
+
+    /// A process of which nothing is known yet: what a field that an older version lacks stays at.
+    fn unset() -> Self {
+        Self {
+            process_id: ProcessId::from_bytes([0; 16]),
+            revision: 0,
+            parent_process_id: None,
+            exe: String::new(),
+            version: String::new(),
+            user: String::new(),
+            host: String::new(),
+            os: String::new(),
+            arch: String::new(),
+            cpu: String::new(),
+            cores: 0,
+            memory_bytes: 0,
+            pid: 0,
+            sdk: String::new(),
+            start_time: 0,
+            last_seen: 0,
+            end_time: None,
+            exit_reason: None,
+            properties: BTreeMap::new(),
+            dropped: BTreeMap::new(),
+        }
     }
 }
+
+/// The fields of all versions of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    ProcessId,
+    Revision,
+    ParentProcessId,
+    Exe,
+    Version,
+    User,
+    Host,
+    Os,
+    Arch,
+    Cpu,
+    Cores,
+    MemoryBytes,
+    Pid,
+    Sdk,
+    StartTime,
+    LastSeen,
+    EndTime,
+    ExitReason,
+    Properties,
+    Dropped,
+}
+
+/// The fields of `schemas/avro/process.avsc`.
+const FIELDS: &[Field] = &[
+    Field::ProcessId,
+    Field::Revision,
+    Field::ParentProcessId,
+    Field::Exe,
+    Field::Version,
+    Field::User,
+    Field::Host,
+    Field::Os,
+    Field::Arch,
+    Field::Cpu,
+    Field::Cores,
+    Field::MemoryBytes,
+    Field::Pid,
+    Field::Sdk,
+    Field::StartTime,
+    Field::LastSeen,
+    Field::EndTime,
+    Field::ExitReason,
+    Field::Properties,
+    Field::Dropped,
+];
+
+/// Every version of the schema that was ever written, the newest first.
+pub(crate) const VERSIONS: &[Version<Field>] = &[Version { fingerprint: schema::PROCESS_FINGERPRINT, fields: FIELDS }];

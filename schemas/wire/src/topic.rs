@@ -1,5 +1,6 @@
 //! Topics of the log, and which kind of stream goes to which.
 
+use crate::{Error, Result};
 use std::{borrow::Cow, fmt};
 
 /// A topic of the log.
@@ -71,6 +72,21 @@ impl StreamKind {
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self(Cow::Owned(name.into()))
+    }
+
+    /// The kind of that name, checked.
+    pub(crate) fn read(name: &str) -> Result<Self> {
+        for known in [Self::SPAN, Self::LOG, Self::METRIC, Self::FRAME] {
+            if known.as_str() == name {
+                return Ok(known);
+            }
+        }
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
+            Ok(Self::new(name))
+        } else {
+            Err(Error::invalid("kind", "not 1 to 64 characters of a-z, 0-9 and _"))
+        }
     }
 
     /// The name, as it stands in SQL.

@@ -1,0 +1,27 @@
+//! What is inside a payload: shared by encoders and decoders, so that both sides read and replay the same bytes the same way.
+//!
+//! A payload is one zstd frame. Opened, it is, in this order: the strings, call sites, threads and property sets that the events use
+//! ([`tables`]); where events were dropped ([`drops`]); for spans and frames, what is open where the block begins; then the number of
+//! events and their columns, each with its length in bytes before it.
+
+pub(crate) mod drops;
+pub(crate) mod frame;
+pub(crate) mod frames;
+pub(crate) mod locals;
+pub(crate) mod spans;
+pub(crate) mod tables;
+pub(crate) mod ticks;
+
+use crate::{Result, varint, varint::Reader};
+
+/// Appends a column: its length, then its bytes.
+pub(crate) fn put_column(out: &mut Vec<u8>, column: &[u8]) {
+    varint::put(out, column.len() as u64);
+    out.extend_from_slice(column);
+}
+
+/// The next column.
+pub(crate) fn column<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<Reader<'a>> {
+    let bytes = reader.unsigned(field)?;
+    reader.take(field, bytes).map(Reader::new)
+}

@@ -1,0 +1,80 @@
+use super::{
+    Dictionary, Seal,
+    core::{Core, Sealed, Times},
+};
+use crate::{
+    Block, TimeMap,
+    columns::frames::{Marks, Open, put_open, replay},
+    varint,
+};
+
+/// Encodes the frame marks of a process. A frame lasts from one mark to the next; its row and ordinal are given as a span's
+/// are: the ordinal at its begin, the row in the block that holds its end. The block carries the begin of the frame open at its begin.
+#[derive(Debug, Default)]
+pub struct FrameEncoder {
+    core: Core,
+    /// Open where the block being filled begins.
+    open: Option<Open>,
+}
+
+impl FrameEncoder {
+    /// An encoder for a new stream: no frame open.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A mark: the open frame ends, the next begins.
+    pub fn mark(&mut self, ticks: u64) {
+        self.core.ticks.push(ticks);
+    }
+
+    /// `count` marks were dropped here: the open frame is lost with them, and the next mark begins a new one.
+    pub fn dropped(&mut self, count: u64) {
+        self.core.dropped(count);
+    }
+
+    /// As [`super::SpanEncoder::event_count`].
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.core.event_count()
+    }
+
+    /// As [`super::SpanEncoder::is_empty`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.core.is_empty()
+    }
+
+    /// As [`super::SpanEncoder::is_full`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.core.is_full(0, 64)
+    }
+
+    /// As [`super::SpanEncoder::seal`].
+    pub fn seal(&mut self, seal: &Seal<'_>, dictionary: &impl Dictionary) -> Block {
+        let map = TimeMap::new(seal.begin, seal.end, seal.anchor_ns);
+        let first_ordinal = self.core.first_ordinal;
+        let mut opened = self.core.open_payload(dictionary);
+        put_open(&mut opened, self.open, first_ordinal, map.unix_ns(seal.begin.ticks));
+        varint::put(&mut opened, self.core.event_count() as u64);
+        self.core.ticks.put(&mut opened, seal.begin.ticks);
+
+        let mut times = Times::NONE;
+        let mut row_count = 0;
+        let marks = Marks {
+            count: self.core.event_count() as u64,
+            ticks: self.core.ticks.reader(),
+            drops: self.core.drops.places(),
+            first_ordinal,
+            map,
+        };
+        let next_ordinal = replay(marks, &mut self.open, |_, begin, end| {
+            row_count += 1;
+            times.add(begin, end);
+        })
+        .expect("ticks were written by this encoder");
+        self.core.close_payload(opened, &Sealed { row_count, next_ordinal, times }, seal, dictionary)
+    }
+}
