@@ -1,0 +1,70 @@
+//! The columns of `log_entries`.
+
+use crate::{
+    Projection, Rows,
+    columns::{LEVELS, Sites, Texts, nulls, ordinals, thread_names, times},
+};
+use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
+use framelake_tables::map_of_text;
+use framelake_wire::{Header, decode::Logs};
+use std::{ops::Range, sync::Arc};
+
+/// The log lines of one block.
+#[derive(Debug)]
+pub(crate) struct LogRows {
+    process_id: String,
+    stream_id: String,
+    sites: Sites,
+    levels: Texts,
+    threads: Texts,
+    logs: Logs,
+}
+
+impl LogRows {
+    pub(crate) fn of(header: &Header, logs: Logs) -> Self {
+        Self {
+            process_id: header.process_id.to_string(),
+            stream_id: header.stream_id.to_string(),
+            sites: Sites::of(&logs.sites),
+            levels: Texts::maybe(logs.sites.iter().map(|site| match LEVELS.get(usize::from(site.level)) {
+                None | Some(&"") => None,
+                Some(name) => Some(*name),
+            })),
+            threads: thread_names(&logs.threads),
+            logs,
+        }
+    }
+
+    fn messages(&self, range: Range<usize>) -> ArrayRef {
+        let mut messages = StringBuilder::with_capacity(range.len(), 64 * range.len());
+        for index in range {
+            messages.append_value(self.logs.message(index));
+        }
+        Arc::new(messages.finish())
+    }
+}
+
+impl Rows for LogRows {
+    fn len(&self) -> usize {
+        self.logs.ordinal.len()
+    }
+
+    fn batch(&self, range: Range<usize>, projection: &Projection) -> RecordBatch {
+        let rows = range.len();
+        let site = &self.logs.site[range.clone()];
+        projection.batch(rows, |column| match column {
+            "process_id" => Texts::constant(&self.process_id, rows),
+            "stream_id" => Texts::constant(&self.stream_id, rows),
+            "thread" => self.threads.rows(&self.logs.thread[range.clone()]),
+            "ordinal" => ordinals(&self.logs.ordinal[range.clone()]),
+            "time" => times(&self.logs.time[range.clone()]),
+            "level" => self.levels.rows_maybe(site),
+            "target" => self.sites.target.rows(site),
+            "message" => self.messages(range.clone()),
+            "file" => self.sites.file.rows(site),
+            "line" => self.sites.lines(site),
+            "args" => nulls(&map_of_text(), rows),
+            other => unreachable!("log_entries has no column {other}"),
+        })
+    }
+}
