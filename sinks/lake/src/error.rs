@@ -48,3 +48,34 @@ pub enum Error {
         source: framelake_wire::Error,
     },
 }
+
+impl Error {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::CatalogUnavailable { .. } => true,
+            Error::Object { source, .. } => object_is_retryable(source),
+            Error::CatalogUnusable { .. } | Error::Corrupt { .. } => false,
+        }
+    }
+}
+
+/// What a store cannot do, or says no to, it will not do the next time either; everything else may be the network.
+fn object_is_retryable(error: &object_store::Error) -> bool {
+    use object_store::Error as E;
+    match error {
+        E::NotFound { .. }
+        | E::InvalidPath { .. }
+        | E::NotSupported { .. }
+        | E::AlreadyExists { .. }
+        | E::Precondition { .. }
+        | E::NotModified { .. }
+        | E::NotImplemented { .. }
+        | E::PermissionDenied { .. }
+        | E::Unauthenticated { .. }
+        | E::UnknownConfigurationKey { .. } => false,
+        // The enum is open; its generic error holds failed requests and full disks, a join error a runtime that is going down.
+        E::Generic { .. } | E::JoinError { .. } | _ => true,
+    }
+}

@@ -9,6 +9,7 @@ mod catalog;
 mod coverage;
 mod error;
 mod lake;
+mod local;
 mod position;
 mod sql;
 
@@ -23,5 +24,6 @@ pub use catalog::{
 pub use coverage::{AddOutcome, NewPartition, Scope, ScopeCoverage, ViewPartition, ViewVersion};
 pub use error::{Error, Result};
 pub use lake::Lake;
+pub use local::DurableLocal;
 pub use position::{Incarnation, Position};
 pub use sql::{PostgresCatalog, SqliteCatalog};
