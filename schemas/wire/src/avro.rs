@@ -12,7 +12,7 @@ pub(crate) struct Version<Field: 'static> {
 }
 
 /// The version that a record names, among `versions`.
-pub(crate) fn version_of<Field>(record: &[u8], versions: &'static [Version<Field>]) -> Result<&'static Version<Field>> {
+pub(crate) fn version_of<'a, Field>(record: &[u8], versions: &'a [Version<Field>]) -> Result<&'a Version<Field>> {
     let fingerprint = crate::schema::fingerprint(record)?;
     versions.iter().find(|version| version.fingerprint == fingerprint).ok_or(Error::UnknownSchema { fingerprint })
 }
@@ -120,3 +120,6 @@ pub(crate) fn map<'a>(
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod reference;

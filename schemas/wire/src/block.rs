@@ -131,16 +131,7 @@ impl Block {
     pub fn encode(&self) -> Vec<u8> {
         let mut record = Vec::with_capacity(512 + self.header.thread_name.len() + self.payload.len());
         schema::put_header(&mut record, RecordKind::Block);
-        let body_at = record.len();
-        let mut crc_at = body_at;
-        for &field in FIELDS {
-            if field == Field::Crc {
-                crc_at = record.len();
-            }
-            self.put(field, &mut record);
-        }
-        let crc = crc_around(&record[body_at..], crc_at - body_at);
-        record[crc_at..crc_at + CRC_BYTES].copy_from_slice(&crc.to_be_bytes());
+        self.write(FIELDS, &mut record);
         record
     }
 
@@ -150,8 +141,12 @@ impl Block {
     /// # Errors
     /// Names the field and what is wrong with it.
     pub fn decode(record: &[u8]) -> Result<Self> {
+        Self::decode_among(record, VERSIONS)
+    }
+
+    fn decode_among(record: &[u8], versions: &[Version<Field>]) -> Result<Self> {
         Error::within("record", record.len() as u64, RECORD_BYTES_MAX)?;
-        let version = avro::version_of(record, VERSIONS)?;
+        let version = avro::version_of(record, versions)?;
         Self::read(schema::record_body(record), version.fields)
     }
 
@@ -165,6 +160,19 @@ impl Block {
         }
         varint::put_signed(&mut before, self.payload.len() as i64);
         crc32c::crc32c_append(crc32c::crc32c(&before), &self.payload)
+    }
+
+    fn write(&self, fields: &[Field], record: &mut Vec<u8>) {
+        let body_at = record.len();
+        let mut crc_at = body_at;
+        for &field in fields {
+            if field == Field::Crc {
+                crc_at = record.len();
+            }
+            self.put(field, record);
+        }
+        let crc = crc_around(&record[body_at..], crc_at - body_at);
+        record[crc_at..crc_at + CRC_BYTES].copy_from_slice(&crc.to_be_bytes());
     }
 
     fn put(&self, field: Field, out: &mut Vec<u8>) {
@@ -210,7 +218,7 @@ impl Block {
                 Field::Kind => header.kind = StreamKind::read(avro::string(r, "kind")?)?,
                 Field::ThreadName => header.thread_name = avro::string(r, "thread_name")?.to_owned(),
                 Field::ThreadNumber => header.thread_number = avro::bits(r, "thread_number")?,
-                Field::ClockDomain => header.clock_domain = avro::string(r, "clock_domain")?.to_owned(),
+                Field::ClockDomain => header.clock_domain = clock_domain(avro::string(r, "clock_domain")?)?,
                 Field::BlockId => header.block_id = BlockId::from_bytes(r.array("block_id")?),
                 Field::Sequence => header.sequence = avro::count(r, "sequence")?,
                 Field::FirstOrdinal => header.first_ordinal = avro::count(r, "first_ordinal")?,
@@ -248,6 +256,12 @@ const CRC_BYTES: usize = 4;
 /// The CRC32C of a record's body without the field that holds it.
 fn crc_around(body: &[u8], crc_at: usize) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&body[..crc_at]), &body[crc_at + CRC_BYTES..])
+}
+
+/// A name of a few letters; with the thread's name, the only text of a header that could be long.
+fn clock_domain(name: &str) -> Result<String> {
+    Error::within("clock_domain", name.len() as u64, 64)?;
+    Ok(name.to_owned())
 }
 
 fn put_sample(out: &mut Vec<u8>, sample: TimeSample) {
@@ -319,3 +333,6 @@ const FIELDS: &[Field] = &[
 
 /// Every version of the schema that was ever written, the newest first.
 pub(crate) const VERSIONS: &[Version<Field>] = &[Version { fingerprint: schema::BLOCK_FINGERPRINT, fields: FIELDS }];
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,7 @@
 //! Payloads to rows, column by column: one `Vec` per column, all of the same length.
 //!
-//! Decoding arbitrary bytes never panics, and allocates at most 64 bytes for each of at most [`crate::limits::EVENTS_MAX`] events and twice
-//! [`crate::limits::DECODED_BYTES_MAX`]: once for the opened payload, once for the tables and texts copied out of it. A zstd frame that opens to more
-//! than the limit is refused.
+//! Decoding arbitrary bytes never panics, and allocates at most [`ALLOCATED_BYTES_MAX`], whatever sizes the bytes claim. A zstd frame that opens to
+//! more than its limit is refused.
 
 mod frames;
 mod logs;
@@ -11,6 +10,10 @@ mod open;
 mod spans;
 
 use crate::{Block, Error, Result, StreamKind, UnixNanos, limits};
+
+/// Most bytes that decoding a block allocates at once, on top of the block: three times [`limits::DECODED_BYTES_MAX`] (the opened payload; the texts copied out of
+/// it; tables and drops) and 64 bytes for each of [`limits::EVENTS_MAX`] events. 3 × 8 MiB + 64 × 256 Ki = 40 MiB.
+pub const ALLOCATED_BYTES_MAX: usize = 3 * limits::DECODED_BYTES_MAX + 64 * limits::EVENTS_MAX;
 
 /// A call site of a block; see [`crate::encode::CallSite`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -60,9 +60,7 @@ impl Process {
     pub fn encode(&self) -> Vec<u8> {
         let mut record = Vec::with_capacity(512);
         schema::put_header(&mut record, RecordKind::Process);
-        for &field in FIELDS {
-            self.put(field, &mut record);
-        }
+        self.write(FIELDS, &mut record);
         record
     }
 
@@ -72,9 +70,19 @@ impl Process {
     /// # Errors
     /// Names the field and what is wrong with it.
     pub fn decode(record: &[u8]) -> Result<Self> {
+        Self::decode_among(record, VERSIONS)
+    }
+
+    fn decode_among(record: &[u8], versions: &[Version<Field>]) -> Result<Self> {
         Error::within("record", record.len() as u64, RECORD_BYTES_MAX)?;
-        let version = avro::version_of(record, VERSIONS)?;
+        let version = avro::version_of(record, versions)?;
         Self::read(schema::record_body(record), version.fields)
+    }
+
+    fn write(&self, fields: &[Field], record: &mut Vec<u8>) {
+        for &field in fields {
+            self.put(field, record);
+        }
     }
 
     fn put(&self, field: Field, out: &mut Vec<u8>) {
@@ -236,3 +244,6 @@ const FIELDS: &[Field] = &[
 
 /// Every version of the schema that was ever written, the newest first.
 pub(crate) const VERSIONS: &[Version<Field>] = &[Version { fingerprint: schema::PROCESS_FINGERPRINT, fields: FIELDS }];
+
+#[cfg(test)]
+mod tests;

@@ -14,16 +14,26 @@ thread_local! {
     // A context is near a megabyte: one for each thread that seals or decodes, not one for each stream.
     static COMPRESSOR: RefCell<Compressor<'static>> =
         RefCell::new(Compressor::new(LEVEL).expect("zstd has level 1"));
+    // So is the opened payload: 200 threads' streams must not keep one each.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static DECOMPRESSOR: RefCell<Decompressor<'static>> = RefCell::new(Decompressor::default());
 }
 
+/// An empty buffer to write an opened payload into; [`close`] keeps its allocation.
+pub(crate) fn scratch() -> Vec<u8> {
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    scratch
+}
+
 /// The payload that holds `opened`.
-pub(crate) fn close(opened: &[u8]) -> Vec<u8> {
-    COMPRESSOR.with_borrow_mut(|compressor| {
-        let mut payload = compressor.compress(opened).expect("the buffer has zstd's own bound");
-        payload.shrink_to_fit();
-        payload
-    })
+pub(crate) fn close(opened: Vec<u8>) -> Vec<u8> {
+    let mut payload = COMPRESSOR
+        .with_borrow_mut(|compressor| compressor.compress(&opened))
+        .expect("the buffer has the bound that zstd states");
+    SCRATCH.set(opened);
+    payload.shrink_to_fit();
+    payload
 }
 
 /// The bytes inside a payload, at most [`DECODED_BYTES_MAX`].

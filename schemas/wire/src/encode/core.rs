@@ -22,8 +22,6 @@ pub(super) struct Core {
     pub(super) drops: Drops,
     /// The first ordinal of the block being filled.
     pub(super) first_ordinal: u64,
-    /// The payload before compression, kept for its allocation.
-    pub(super) opened: Vec<u8>,
 }
 
 /// What a seal learned from the events.
@@ -81,9 +79,8 @@ impl Core {
     }
 
     /// Begins the opened payload: tables and drops.
-    pub(super) fn open_payload(&mut self, dictionary: &impl Dictionary) -> Vec<u8> {
-        let mut opened = std::mem::take(&mut self.opened);
-        opened.clear();
+    pub(super) fn open_payload(&self, dictionary: &impl Dictionary) -> Vec<u8> {
+        let mut opened = frame::scratch();
         let used = Used { sites: self.sites.used(), threads: self.threads.used(), sets: self.sets.used() };
         tables::put(&mut opened, used, dictionary);
         self.drops.put(&mut opened);
@@ -98,8 +95,7 @@ impl Core {
         seal: &Seal<'_>,
         dictionary: &impl Dictionary,
     ) -> Block {
-        let payload = frame::close(&opened);
-        self.opened = opened;
+        let payload = frame::close(opened);
         let (thread_name, thread_number) = seal.thread.map_or(("", 0), |thread| dictionary.thread(thread));
         let mut header = Header {
             format_version: FORMAT_VERSION,
