@@ -1,0 +1,43 @@
+//! What `maintain` can be told.
+
+use std::time::Duration;
+
+/// Bounds and periods. The default is what a single machine with everything in it wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Names this process among those that may do the chores.
+    pub owner: String,
+    /// The embedded log keeps this much beyond what is not yet in the lake.
+    pub log_keep_bytes: u64,
+    /// The embedded log keeps records this long after they were appended, even when they are in the lake.
+    pub log_keep_age: Duration,
+    /// Log, segments and views together may take this much; the oldest raw spans go first.
+    pub data_bytes_max: u64,
+    /// An object that no commit names is an orphan when it is this old: far longer than a writer takes from PUT to commit.
+    pub orphan_grace: Duration,
+    /// A doomed object is deleted when no query can still be reading it: the longest query timeout and 10 minutes.
+    pub doomed_grace: Duration,
+    /// How often log and lake are measured and doomed objects deleted.
+    pub period: Duration,
+    /// How often all objects are listed in search of orphans.
+    pub orphan_period: Duration,
+}
+
+impl Options {
+    /// The defaults, for a process of this name.
+    #[must_use]
+    pub fn new(owner: impl Into<String>) -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        const GIB: u64 = 1024 * 1024 * 1024;
+        Self {
+            owner: owner.into(),
+            log_keep_bytes: GIB,
+            log_keep_age: 60 * MINUTE,
+            data_bytes_max: 20 * GIB,
+            orphan_grace: 60 * MINUTE,
+            doomed_grace: 15 * MINUTE,
+            period: MINUTE / 2,
+            orphan_period: 10 * MINUTE,
+        }
+    }
+}
