@@ -68,6 +68,12 @@ fn aim(target: Vector, random: &mut Random) -> Shot {
     Shot { from, velocity: offset / flight_seconds + lift }
 }
 
+/// Whether fallen buildings are replaced in `frame`: half a second before the wave after each siege.
+pub(crate) fn is_rebuilding(frame: u64) -> bool {
+    const CYCLE: u64 = WAVE_FRAMES * SIEGE_EVERY;
+    (frame + 30) % CYCLE == 60 && frame > CYCLE
+}
+
 /// Where the `count` building sites are: on two rings.
 pub(crate) fn sites(count: usize) -> Vec<Vector> {
     let place = |index: usize| {

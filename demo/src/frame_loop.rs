@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::memory;
 use crate::probe::{self, Sample};
 use crate::simulation::{FrameFacts, Simulation};
+use crate::system;
 use crate::trace::{frame, info, metric, span, warn};
 use crate::{Error, Options};
 
@@ -30,16 +30,17 @@ pub(crate) struct Played {
 
 /// Plays until the time is over or `stop` is set.
 pub(crate) fn play(options: &Options, simulation: &mut Simulation, stop: &AtomicBool) -> Result<Played, Error> {
+    let duration = Duration::from_secs(options.seconds);
     let begin = Instant::now();
     let mut played = Played::default();
     let mut due = begin;
     let mut memory = 0;
-    while begin.elapsed() < options.duration && !stop.load(Ordering::Relaxed) {
+    while begin.elapsed() < duration && !stop.load(Ordering::Relaxed) {
         let number = played.work.len() as u64;
         frame!();
         let frame_begin = Instant::now();
         if number.is_multiple_of(MEMORY_FRAMES) {
-            memory = memory::resident_bytes();
+            memory = system::resident_bytes();
         }
         let facts = {
             span!("frame");

@@ -1,56 +1,69 @@
-//! The game that `framelake demo` watches.
-#![allow(missing_docs)]
+//! The game that `framelake demo` watches: headless, deterministic for a seed, and instrumented as a game would be.
+//!
+//! 60 frames a second on several threads: the main thread's frame loop, physics ([rapier3d]) with thousands of boxes stacked to buildings that
+//! balls bring down, walkers whose senses, decisions and paths are worked out by job threads, an asset thread that opens compressed buildings and
+//! texture pages, and an audio mixer at its own rate. Buildings that collapse, and the replacements that stream in, make some frames really slow.
+//!
+//! It knows nothing of the server: it records with the `framelake` crate and sends to an address, as any program does.
+//!
+//! ```no_run
+//! let options = framelake_demo::Options { seconds: 5, stop_at_end_of_input: false, ..Default::default() };
+//! let report = framelake_demo::run(options)?;
+//! println!("{} frames, p99 {:.1} ms", report.frames, report.frame_ms.p99);
+//! # Ok::<(), framelake_demo::Error>(())
+//! ```
 
+// How a match is run, and what is said of it.
 mod error;
 mod frame_loop;
-mod memory;
+mod options;
 mod probe;
-mod random;
+mod report;
+mod stop;
+mod stub;
+mod system;
+pub(crate) use stub as framelake;
 mod trace;
 
+// What happens in it: the script, then the systems in the order of a frame.
 mod agents;
 mod animation;
-mod audio;
 mod blueprint;
 mod director;
 mod navigation;
 mod render;
 mod simulation;
-mod streaming;
-mod workers;
 mod world;
 
+// The threads beside the main one.
+mod audio;
+mod streaming;
+mod workers;
+
+mod random;
+
 pub use error::Error;
+pub use options::Options;
+pub use report::{Probe, Report, Spread, Stream, Total};
 
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub duration: std::time::Duration,
-    pub seed: u64,
-}
+use simulation::{Simulation, Size};
 
-pub fn run(options: &Options) -> Result<(), Error> {
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let mut simulation = simulation::Simulation::start(options.seed, simulation::Size { agents: 112, minds: 2 })?;
-    let mut played = frame_loop::play(options, &mut simulation, &stop)?;
-    let n = played.work.len();
-    if std::env::var_os("DUMP").is_some() {
-        for (i, w) in played.work.iter().enumerate() {
-            println!("{i} {:.2}", w.as_secs_f64() * 1e3);
-        }
+/// Plays a match, records it, and returns (and writes, where `options.report` says so) what was recorded. Blocks until the time is over, SIGINT or
+/// SIGTERM arrives, or standard input ends; then sends what is still held. Prints nothing.
+///
+/// # Errors
+/// The recorder or a thread cannot be started, a thread of the game panicked, the report cannot be written.
+#[allow(clippy::needless_pass_by_value, reason = "a match is run once; what was asked for ends with it")]
+pub fn run(options: Options) -> Result<Report, Error> {
+    let stop = stop::watch(&options)?;
+    let size = Size { agents: options.agents, minds: options.minds.max(1) };
+    // The game's threads end with the simulation, before the recorder is shut down, so that no span is open then.
+    let played = Simulation::start(options.seed, size)
+        .and_then(|mut simulation| frame_loop::play(&options, &mut simulation, &stop))?;
+    let recorded = framelake::Report::default();
+    let report = Report::new(&options, &played, &recorded);
+    if let Some(path) = &options.report {
+        report.write(path)?;
     }
-    played.work.sort();
-    let at = |q: f64| played.work[((n - 1) as f64 * q) as usize].as_secs_f64() * 1e3;
-    println!(
-        "frames {n} skipped {} elapsed {:?} p50 {:.2} p95 {:.2} p99 {:.2} max {:.2} slow {} digest {:x} events/s {:.0}",
-        played.skipped,
-        played.elapsed,
-        at(0.5),
-        at(0.95),
-        at(0.99),
-        at(1.0),
-        played.work.iter().filter(|w| **w > frame_loop::FRAME).count(),
-        played.digest,
-        trace::EVENTS.load(std::sync::atomic::Ordering::Relaxed) as f64 / played.elapsed.as_secs_f64()
-    );
-    Ok(())
+    Ok(report)
 }

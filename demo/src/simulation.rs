@@ -23,8 +23,8 @@ const SITES: usize = 10;
 const GRID_SIDE: usize = 2 * HALF_MAP as usize;
 /// A building with this share of its parts displaced has fallen.
 const FALLEN: f32 = 0.3;
-/// From the fall to the new building: time for the dust to settle and the asset to load.
-const REBUILD_FRAMES: u64 = 240;
+/// Least time from the fall to the new building: the dust settles and the asset loads.
+const SETTLE_FRAMES: u64 = 60;
 const BALL_FRAMES: u64 = 300;
 /// The map for walkers follows moving rubble every half second.
 const NAVIGATION_FRAMES: u64 = 30;
@@ -195,8 +195,7 @@ impl Simulation {
             world.retire_projectiles(frame, BALL_FRAMES)
         };
         if retired + shots.len() > 0 {
-            let world = Arc::clone(&self.world);
-            self.renderer.rebuild(&world.read().unwrap_or_else(PoisonError::into_inner));
+            self.rebuild_instances();
         }
     }
 
@@ -216,22 +215,24 @@ impl Simulation {
         }
     }
 
-    /// Puts up what was loaded, a fixed time after the fall: where the asset is late, the frame waits for it, as players know.
+    /// Replaces what fell, all at once at the end of a siege cycle. Where an asset is late the frame waits for it, and navigation is rebuilt after
+    /// each building: the hitch that players know from a level streaming in.
     fn rebuild_system(&mut self) -> Result<(), Error> {
         span!("rebuild_system");
-        for site in 0..SITES {
-            let Site::Fell { frame } = self.sites[site] else { continue };
-            if frame + REBUILD_FRAMES != self.frame {
-                continue;
-            }
+        if !director::is_rebuilding(self.frame) {
+            return Ok(());
+        }
+        let settled = |state: &Site| matches!(state, Site::Fell { frame } if frame + SETTLE_FRAMES <= self.frame);
+        let fallen: Vec<usize> = (0..SITES).filter(|site| settled(&self.sites[*site])).collect();
+        for site in fallen {
+            span!("replace_building");
             let blueprint = self.streaming.building()?;
             let place = self.places[site];
             self.world_mut().put_up(site, place, &blueprint);
             self.sites[site] = Site::Stands;
             info!("{} of {} parts put up on site {}", blueprint.name, blueprint.parts.len(), site);
             self.rebuild_navigation();
-            let world = Arc::clone(&self.world);
-            self.renderer.rebuild(&world.read().unwrap_or_else(PoisonError::into_inner));
+            self.rebuild_instances();
         }
         Ok(())
     }
@@ -257,6 +258,11 @@ impl Simulation {
             grid.regions()
         );
         self.grid = Arc::new(grid);
+    }
+
+    fn rebuild_instances(&mut self) {
+        let world = Arc::clone(&self.world);
+        self.renderer.rebuild(&world.read().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn hear(&mut self, step: &Step) {
