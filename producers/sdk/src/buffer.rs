@@ -1,0 +1,195 @@
+//! A thread's buffer: written by its thread alone, read by the background thread up to the published position.
+//!
+//! The writer's side is here, the reader's in `reader.rs`. The rules that make the sharing sound:
+//! - Only the owner thread writes `cursor`, `limit`, `chunk` and the words of its chunk at and beyond `cursor`.
+//! - The reader reads only words before a `cursor` it loaded with Acquire; the owner stored it with Release after writing them.
+//! - A chunk goes back to the pool by the reader, once its `next` is set and its events were read; the owner never looks back at it.
+//! - The owner may start its chunk over only when `drained` says that the reader is done with all of it.
+
+use crate::chunk::{self, Chunk};
+use crate::clock;
+use crate::event::{LOST, Lost, TAG_BITS};
+use crate::text::Text;
+use crate::thread::Busy;
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// A thread's buffer.
+#[repr(C, align(128))]
+pub(crate) struct Buffer {
+    /// The published write position: everything before it in the chunk is whole.
+    pub(crate) cursor: AtomicPtr<u64>,
+    /// One past the last word that may be written. Equal to `cursor` while a log line is being formatted behind it.
+    limit: Cell<*mut u64>,
+    /// The chunk that `cursor` is in.
+    chunk: Cell<Option<NonNull<Chunk>>>,
+    /// What was lost in this thread so far, by [`Lost`].
+    pub(crate) lost: [AtomicU64; Lost::COUNT],
+    /// How much of `lost` was written down in the chunks.
+    told: [Cell<u64>; Lost::COUNT],
+    /// Words written before those of the chunk.
+    base: Cell<u64>,
+    /// A log line that is being formatted.
+    pub(crate) text: Text,
+
+    /// The thread's first chunk, for the reader to begin with.
+    pub(crate) first: AtomicPtr<Chunk>,
+    /// Words that the reader is done with, of all that were ever written.
+    pub(crate) drained: AtomicU64,
+    /// The thread has ended; nothing more is written.
+    pub(crate) ended: AtomicBool,
+    /// The thread's name.
+    pub(crate) name: String,
+    /// The operating system's number of the thread.
+    pub(crate) number: u64,
+}
+
+// SAFETY: the cells and `text` are touched by the owner thread only (`limit`, `chunk`, `base`, `told`, `text` are used in methods that only the
+// thread-local in `thread.rs` leads to); everything else is atomic. A buffer without an owner has no one who touches its cells.
+unsafe impl Sync for Buffer {}
+// SAFETY: as above; the pointers are to chunks, which belong to the process.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    /// A buffer without a chunk: the first event takes the slow path.
+    pub(crate) const fn new(name: String, number: u64) -> Self {
+        Self {
+            cursor: AtomicPtr::new(ptr::null_mut()),
+            limit: Cell::new(ptr::null_mut()),
+            chunk: Cell::new(None),
+            lost: [const { AtomicU64::new(0) }; Lost::COUNT],
+            told: [const { Cell::new(0) }; Lost::COUNT],
+            base: Cell::new(0),
+            text: Text::new(),
+            first: AtomicPtr::new(ptr::null_mut()),
+            drained: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            name,
+            number,
+        }
+    }
+
+    /// Where `words` words may be written; `None` when the chunk has no room for them.
+    #[inline(always)]
+    pub(crate) fn room(&self, words: usize) -> Option<*mut u64> {
+        let cursor = self.cursor.load(Relaxed);
+        (self.room_bytes() >= words * 8).then_some(cursor)
+    }
+
+    /// Bytes between the write position and the limit.
+    #[inline(always)]
+    pub(crate) fn room_bytes(&self) -> usize {
+        (self.limit.get() as usize).wrapping_sub(self.cursor.load(Relaxed) as usize)
+    }
+
+    /// Moves the write position to `cursor`: the words before it are whole.
+    #[inline(always)]
+    pub(crate) fn publish(&self, cursor: *mut u64) {
+        self.cursor.store(cursor, Release);
+    }
+
+    /// As [`Buffer::room`], after going on to a fresh chunk where that is needed and possible.
+    pub(crate) fn make_room(&self, words: usize) -> Option<*mut u64> {
+        if self.text.is_open() {
+            self.text.spill(self);
+        }
+        self.room(words).or_else(|| {
+            self.next_chunk();
+            self.room(words)
+        })
+    }
+
+    /// Goes on to a fresh chunk; says whether there was one. What was lost meanwhile is told at its begin.
+    pub(crate) fn next_chunk(&self) -> bool {
+        // An instrumented allocator that records while a chunk is allocated must not ask for one itself.
+        let Some(_busy) = Busy::enter() else { return false };
+        let Some(fresh) = chunk::take() else { return self.restart_chunk() };
+        let fresh = fresh.0;
+        self.base.set(self.written());
+        let cursor = self.cursor.load(Relaxed);
+        match self.chunk.replace(Some(fresh)) {
+            Some(full) => {
+                // SAFETY: `full` was our chunk; the reader frees it only after it has seen `next`.
+                let full = unsafe { full.as_ref() };
+                full.end.store(cursor, Relaxed);
+                full.next.store(fresh.as_ptr(), Release);
+            }
+            None => self.first.store(fresh.as_ptr(), Release),
+        }
+        self.limit.set(chunk::limit(fresh));
+        self.publish(chunk::start(fresh));
+        self.tell_losses();
+        crate::wake::wake();
+        true
+    }
+
+    /// Where the pool has nothing left: the thread's own chunk once more, if the reader is done with all that was written.
+    fn restart_chunk(&self) -> bool {
+        crate::wake::wake();
+        let Some(chunk) = self.chunk.get() else { return false };
+        let written = self.written();
+        if written == self.base.get() || self.drained.load(Acquire) != written {
+            return false;
+        }
+        self.base.set(written);
+        // SAFETY: it is our chunk, and not linked on.
+        let header = unsafe { chunk.as_ref() };
+        // In this order: a reader that sees the new count sees the new position (see `Reader::snapshot`).
+        self.publish(chunk::start(chunk));
+        header.restarts.store(header.restarts.load(Relaxed) + 1, Release);
+        self.tell_losses();
+        true
+    }
+
+    /// Words written so far.
+    fn written(&self) -> u64 {
+        self.chunk.get().map_or(0, |chunk| {
+            let bytes = self.cursor.load(Relaxed) as usize - chunk::start(chunk) as usize;
+            self.base.get() + bytes as u64 / 8
+        })
+    }
+
+    /// Counts an event that found no room.
+    pub(crate) fn lose(&self, lost: Lost) {
+        let count = &self.lost[lost as usize];
+        // Only the owner adds, so no locked instruction is needed.
+        count.store(count.load(Relaxed) + 1, Release);
+    }
+
+    fn tell_losses(&self) {
+        for lost in Lost::ALL {
+            let count = self.lost[lost as usize].load(Relaxed);
+            if count == self.told[lost as usize].replace(count) {
+                continue;
+            }
+            let cursor = self.room(2).expect("a fresh chunk has room");
+            let ticks = clock::now(clock::recording());
+            // SAFETY: `room` said so.
+            unsafe {
+                cursor.write(ticks << TAG_BITS | LOST);
+                cursor.add(1).write(count << 8 | lost as u64);
+                self.publish(cursor.add(2));
+            }
+        }
+    }
+
+    /// Closes the room behind the write position, so that events recorded while a log line is formatted there take the slow path.
+    /// Returns the limit for [`Buffer::reopen`].
+    pub(crate) fn close(&self) -> *mut u64 {
+        self.limit.replace(self.cursor.load(Relaxed))
+    }
+
+    /// Undoes [`Buffer::close`].
+    pub(crate) fn reopen(&self, limit: *mut u64) {
+        self.limit.set(limit);
+    }
+
+    /// The thread ends: nothing is written after this.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Release);
+    }
+}

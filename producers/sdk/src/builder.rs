@@ -1,0 +1,121 @@
+//! How recording is started.
+
+use crate::session::Guard;
+use crate::settings::Settings;
+use crate::{Level, Result, environment, session};
+use framelake_transport::Deliver;
+use framelake_wire::ProcessId;
+use std::time::Duration;
+
+/// Starts recording under the name `app`, to the endpoint in `FRAMELAKE_ENDPOINT` or `http://127.0.0.1:8650`. Nobody need listen there yet.
+///
+/// # Errors
+/// Recording runs already, or an environment variable cannot be understood.
+pub fn start(app: &str) -> Result<Guard> {
+    Builder::new().app(app).start()
+}
+
+/// How recording is started, where the defaults do not fit.
+///
+/// Where an environment variable says the same thing it wins, so that a program can be redirected without building it anew:
+/// `FRAMELAKE_ENDPOINT` (`off` records nothing), `FRAMELAKE_PROPERTIES` (`build=1234,map=castle`), `FRAMELAKE_PARENT_PROCESS`, `FRAMELAKE_LEVEL`,
+/// `FRAMELAKE_DRAIN_PERIOD` (`100ms`).
+///
+/// ```no_run
+/// let _framelake = framelake::Builder::new()
+///     .app("my-game")
+///     .version(env!("CARGO_PKG_VERSION"))
+///     .property("map", "castle")
+///     .endpoint("http://127.0.0.1:8650")
+///     .start()?;
+/// # Ok::<(), framelake::Error>(())
+/// ```
+#[derive(Default)]
+#[must_use = "nothing is recorded before `start`"]
+pub struct Builder {
+    settings: Settings,
+    carrier: Option<Box<dyn Deliver>>,
+}
+
+impl Builder {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The program's name, recorded as the property `app`.
+    pub fn app(self, name: &str) -> Self {
+        self.property("app", name)
+    }
+
+    /// The program's version.
+    pub fn version(mut self, version: &str) -> Self {
+        self.settings.version = version.to_owned();
+        self
+    }
+
+    /// A property of this run: a build number, a map, a player. At most 256.
+    pub fn property(mut self, key: &str, value: &str) -> Self {
+        self.settings.properties.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Where to send: `http://host:port` (feature `http`) or `kafka://host:port` (feature `kafka`).
+    pub fn endpoint(mut self, endpoint: &str) -> Self {
+        self.settings.endpoint = endpoint.to_owned();
+        self
+    }
+
+    /// The process that started this one.
+    pub fn parent(mut self, parent: ProcessId) -> Self {
+        self.settings.parent = Some(parent);
+        self
+    }
+
+    /// Lines up to this level are recorded (default: all); `None` records none. Spans, metrics and frames are not affected.
+    pub fn level(mut self, level: impl Into<Option<Level>>) -> Self {
+        self.settings.level = level.into();
+        self
+    }
+
+    /// How often buffers are drained and blocks sealed: 10 ms to 60 s, by default 1 s.
+    pub fn drain_period(mut self, period: Duration) -> Self {
+        self.settings.drain_period = period;
+        self
+    }
+
+    /// Bytes that the SDK may hold in all: threads' buffers (3/8), blocks that wait to be sent (1/2) and what encoding takes. At least
+    /// 4 MiB, by default 64 MiB. Every thread that records holds 64 KiB, so the default is enough for 384 of them.
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.settings.memory_budget = bytes;
+        self
+    }
+
+    /// How long the guard's drop may wait for the server; by default 3 s.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Whether a panic is logged and everything recorded before it sent, before the previous panic hook runs; by default yes.
+    pub fn panic_hook(mut self, install: bool) -> Self {
+        self.settings.panic_hook = install;
+        self
+    }
+
+    /// Hands batches to `carrier` instead of an endpoint: for tests, or for another way to Framelake.
+    pub fn deliver_by(mut self, carrier: Box<dyn Deliver>) -> Self {
+        self.carrier = Some(carrier);
+        self
+    }
+
+    /// Starts recording. It ends when the guard is dropped.
+    ///
+    /// # Errors
+    /// Recording runs already, or a setting or an environment variable cannot be understood.
+    pub fn start(self) -> Result<Guard> {
+        let Self { mut settings, carrier } = self;
+        environment::apply(&mut settings)?;
+        session::start(settings.check()?, carrier)
+    }
+}

@@ -1,0 +1,130 @@
+//! Chunks: the memory that events are written to, from one pool with a budget.
+
+use crossbeam_queue::ArrayQueue;
+use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+use std::sync::atomic::{
+    AtomicPtr, AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// Bytes of a chunk: a full one is drained while the next fills; at 100,000 events a second a thread fills 25 of them.
+pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
+/// Words of a chunk that hold events; its first cache line is the header.
+pub(crate) const CHUNK_WORDS: usize = (CHUNK_BYTES - HEADER_BYTES) / 8;
+const HEADER_BYTES: usize = 64;
+const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 4096) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a power of two"),
+};
+/// Most chunks of a process: 8,192 × 64 KiB = 512 MiB, whatever the budget says.
+const CHUNKS_MAX: usize = 8_192;
+
+/// A chunk: a header and words. Its writer links it to the next one when it is full.
+#[repr(C, align(64))]
+pub(crate) struct Chunk {
+    /// The chunk that the writer went on to; null while it still writes here.
+    pub(crate) next: AtomicPtr<Chunk>,
+    /// Where its events end; holds once `next` is set.
+    pub(crate) end: AtomicPtr<u64>,
+    /// How often its writer started it over (see [`crate::buffer`]).
+    pub(crate) restarts: AtomicU64,
+}
+
+const _: () = assert!(size_of::<Chunk>() == HEADER_BYTES);
+
+/// A chunk of nobody: whoever holds this may write to it or give it away.
+#[derive(Debug)]
+pub(crate) struct FreeChunk(pub(crate) NonNull<Chunk>);
+
+// SAFETY: a free chunk is memory that only its holder knows.
+unsafe impl Send for FreeChunk {}
+
+impl FreeChunk {
+    /// A chunk whose every page was touched, so that no writer takes a page fault.
+    fn allocate() -> Option<Self> {
+        // SAFETY: the layout has a size.
+        let chunk = NonNull::new(unsafe { alloc(LAYOUT) })?;
+        // SAFETY: the memory is CHUNK_BYTES long and ours alone.
+        unsafe { chunk.write_bytes(0, CHUNK_BYTES) };
+        Some(Self(chunk.cast()))
+    }
+}
+
+/// Where the events of `chunk` begin.
+pub(crate) fn start(chunk: NonNull<Chunk>) -> *mut u64 {
+    // SAFETY: a chunk is CHUNK_BYTES long.
+    unsafe { chunk.as_ptr().cast::<u64>().add(HEADER_BYTES / 8) }
+}
+
+/// One past the last word of `chunk`.
+pub(crate) fn limit(chunk: NonNull<Chunk>) -> *mut u64 {
+    // SAFETY: as in `start`; one past the end is still within the rules.
+    unsafe { start(chunk).add(CHUNK_WORDS) }
+}
+
+struct Pool {
+    free: ArrayQueue<FreeChunk>,
+    allocated: AtomicUsize,
+    allowed: AtomicUsize,
+}
+
+static POOL: OnceLock<Pool> = OnceLock::new();
+
+fn pool() -> &'static Pool {
+    POOL.get_or_init(|| Pool {
+        free: ArrayQueue::new(CHUNKS_MAX),
+        allocated: AtomicUsize::new(0),
+        allowed: AtomicUsize::new(0),
+    })
+}
+
+/// Sets how many bytes the chunks of this process may take. What was allocated under a larger budget stays.
+pub(crate) fn set_budget(bytes: usize) {
+    pool().allowed.store((bytes / CHUNK_BYTES).clamp(1, CHUNKS_MAX), Relaxed);
+}
+
+/// Makes sure that `count` chunks are free, as far as the budget allows.
+pub(crate) fn prepare(count: usize) {
+    let pool = pool();
+    while pool.free.len() < count {
+        let Some(chunk) = grow(pool) else { break };
+        let _ = pool.free.push(chunk);
+    }
+}
+
+/// A free chunk. When none is, the caller allocates one (some 10 µs) as long as the budget has room.
+pub(crate) fn take() -> Option<FreeChunk> {
+    let pool = POOL.get()?;
+    let chunk = pool.free.pop().or_else(|| grow(pool))?;
+    // SAFETY: a free chunk is ours alone.
+    let header = unsafe { chunk.0.as_ref() };
+    header.next.store(ptr::null_mut(), Relaxed);
+    header.restarts.store(0, Relaxed);
+    Some(chunk)
+}
+
+/// Gives `chunk` back.
+pub(crate) fn give(chunk: FreeChunk) {
+    if let Err(chunk) = pool().free.push(chunk) {
+        // No room: cannot be, the queue is as long as there are chunks. Freed rather than leaked.
+        // SAFETY: allocated in `allocate` with this layout, and ours alone.
+        unsafe { dealloc(chunk.0.as_ptr().cast(), LAYOUT) };
+    }
+}
+
+/// Bytes that chunks take.
+pub(crate) fn allocated_bytes() -> usize {
+    POOL.get().map_or(0, |pool| pool.allocated.load(Relaxed) * CHUNK_BYTES)
+}
+
+fn grow(pool: &Pool) -> Option<FreeChunk> {
+    let allowed = pool.allowed.load(Relaxed);
+    pool.allocated.fetch_update(Release, Acquire, |count| (count < allowed).then_some(count + 1)).ok()?;
+    let chunk = FreeChunk::allocate();
+    if chunk.is_none() {
+        pool.allocated.fetch_sub(1, Relaxed);
+    }
+    chunk
+}

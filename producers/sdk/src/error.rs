@@ -1,0 +1,46 @@
+//! Why recording could not be started.
+
+/// The result of starting.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why recording could not be started. Once started, nothing is returned as an error: what cannot be recorded or sent is counted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// One recording at a time.
+    #[error("framelake records already in this process; keep the guard that the first start returned")]
+    AlreadyStarted,
+    /// Where to send to is not understood.
+    #[error(transparent)]
+    Transport(#[from] framelake_transport::Error),
+    /// Not a level.
+    #[error("{text:?} is not a level; give off, fatal, error, warn, info, debug or trace")]
+    Level {
+        /// What was given.
+        text: String,
+    },
+    /// Not a duration.
+    #[error("{text:?} is not a drain period; give 10ms to 60s, such as 100ms or 1s")]
+    DrainPeriod {
+        /// What was given.
+        text: String,
+    },
+    /// Not a process id.
+    #[error("FRAMELAKE_PARENT_PROCESS is wrong: {0}")]
+    ParentProcess(#[source] framelake_wire::Error),
+    /// Not key=value pairs.
+    #[error("FRAMELAKE_PROPERTIES has {text:?} in it; give key=value pairs with commas in between")]
+    Properties {
+        /// The part that is not a pair.
+        text: String,
+    },
+    /// Too little to work with.
+    #[error("a memory budget of {bytes} bytes is too small; give at least 4 MiB")]
+    MemoryBudget {
+        /// What was given.
+        bytes: usize,
+    },
+    /// The operating system gave no thread.
+    #[error("the background thread could not be started: {0}")]
+    Thread(#[source] std::io::Error),
+}

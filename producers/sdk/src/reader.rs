@@ -1,0 +1,182 @@
+//! The reading side of a thread's buffer: one reader per buffer, on the background thread.
+
+use crate::buffer::Buffer;
+use crate::chunk::{self, Chunk, FreeChunk};
+use crate::event::{FLOAT, FRAME, INTEGER, LOG, LOG_TEXT, LOST, Lost, SPAN_BEGIN, SPAN_END, TAG_BITS, TAG_MASK};
+use framelake_wire::encode::Value;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+/// An event as it was recorded. `site` is the call site's number plus one, as in [`crate::site::CallSite`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Event<'a> {
+    Begin { site: u32 },
+    End,
+    Log { site: u32, text: Option<&'a str> },
+    Metric { site: u32, properties: u32, value: Value },
+    Frame,
+    Lost { what: Lost, count: u64 },
+}
+
+/// Reads a thread's buffer from where it left off.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    chunk: Option<NonNull<Chunk>>,
+    /// The next word to read.
+    position: usize,
+    /// Restarts of `chunk` that were seen.
+    restarts: u64,
+    /// Words read so far.
+    read: u64,
+    /// Losses passed on so far.
+    lost: [u64; Lost::COUNT],
+}
+
+// SAFETY: the chunk belongs to the buffer that this reader alone reads.
+unsafe impl Send for Reader {}
+
+/// How far a buffer had been written when it was looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Snapshot {
+    cursor: usize,
+    lost: [u64; Lost::COUNT],
+    /// Whether the thread had ended: then this is all there ever will be.
+    pub(crate) ended: bool,
+}
+
+impl Reader {
+    /// How far `buffer` is written now.
+    pub(crate) fn snapshot(&mut self, buffer: &Buffer) -> Snapshot {
+        // Before the position, so that an end that is seen covers all that was written; losses likewise, so that those counted
+        // here are not older than what is read: what was told in the chunks meanwhile is not told twice.
+        let ended = buffer.ended.load(Acquire);
+        let lost = std::array::from_fn(|index| buffer.lost[index].load(Acquire));
+        if self.chunk.is_none() {
+            self.chunk = NonNull::new(buffer.first.load(Acquire));
+            self.position = self.chunk.map_or(0, |chunk| chunk::start(chunk) as usize);
+        }
+        let Some(chunk) = self.chunk else { return Snapshot { cursor: 0, lost, ended } };
+        // SAFETY: the chunk stays ours to read until `drain` has followed its `next`.
+        let header = unsafe { chunk.as_ref() };
+        loop {
+            let restarts = header.restarts.load(Acquire);
+            let cursor = buffer.cursor.load(Acquire) as usize;
+            if header.restarts.load(Acquire) != restarts {
+                continue;
+            }
+            if restarts != self.restarts {
+                // The owner found everything read and started over.
+                self.restarts = restarts;
+                self.position = chunk::start(chunk) as usize;
+            }
+            return Snapshot { cursor, lost, ended };
+        }
+    }
+
+    /// Hands everything up to `snapshot` to `take` with its ticks, gives full chunks back to the pool and reports losses. `now` stamps losses that
+    /// were not yet written down.
+    pub(crate) fn drain(
+        &mut self,
+        buffer: &Buffer,
+        snapshot: Snapshot,
+        now: u64,
+        mut take: impl FnMut(u64, Event<'_>),
+    ) {
+        while let Some(chunk) = self.chunk {
+            let (start, limit) = (chunk::start(chunk) as usize, chunk::limit(chunk) as usize);
+            if (start..=limit).contains(&snapshot.cursor) {
+                self.read_to(snapshot.cursor, &mut take);
+                break;
+            }
+            // SAFETY: as in `snapshot`.
+            let header = unsafe { chunk.as_ref() };
+            let next = NonNull::new(header.next.load(Acquire)).expect("the writer went on from this chunk");
+            self.read_to(header.end.load(Relaxed) as usize, &mut take);
+            self.chunk = Some(next);
+            self.position = chunk::start(next) as usize;
+            self.restarts = 0;
+            // The writer went on to `next` and never comes back; nobody else knows the chunk.
+            chunk::give(FreeChunk(chunk));
+        }
+        buffer.drained.store(self.read, Release);
+        for what in Lost::ALL {
+            self.report(what, snapshot.lost[what as usize], now, &mut take);
+        }
+    }
+
+    /// Gives the chunk of an ended thread back. Nothing may be read afterwards.
+    pub(crate) fn release(&mut self, buffer: &Buffer) {
+        buffer.first.store(std::ptr::null_mut(), Relaxed);
+        if let Some(chunk) = self.chunk.take() {
+            chunk::give(FreeChunk(chunk));
+        }
+    }
+
+    fn report(&mut self, what: Lost, total: u64, ticks: u64, take: &mut impl FnMut(u64, Event<'_>)) {
+        let known = &mut self.lost[what as usize];
+        if total > *known {
+            take(ticks, Event::Lost { what, count: total - *known });
+            *known = total;
+        }
+    }
+
+    fn read_to(&mut self, end: usize, take: &mut impl FnMut(u64, Event<'_>)) {
+        let bytes = end.saturating_sub(self.position);
+        if bytes == 0 {
+            return;
+        }
+        self.read += bytes as u64 / 8;
+        // SAFETY: the words between the reader's position and a published one are initialized, aligned, within one chunk, and not
+        // written again until this reader has passed them (module `buffer`).
+        let words = unsafe { std::slice::from_raw_parts(self.position as *const u64, bytes / 8) };
+        self.position = end;
+        let mut rest = words;
+        while let [first, after @ ..] = rest {
+            let ticks = first >> TAG_BITS;
+            // Never more words than there are: a writer interrupted by a signal handler that records may have left half an event.
+            rest = match (first & TAG_MASK, after) {
+                (SPAN_END, _) => {
+                    take(ticks, Event::End);
+                    after
+                }
+                (SPAN_BEGIN, [site, after @ ..]) => {
+                    take(ticks, Event::Begin { site: *site as u32 });
+                    after
+                }
+                (LOG, [site, after @ ..]) => {
+                    take(ticks, Event::Log { site: *site as u32, text: None });
+                    after
+                }
+                (LOG_TEXT, [head, after @ ..]) => {
+                    let bytes = (head >> 32) as usize;
+                    let Some((text, after)) = after.split_at_checked(bytes.div_ceil(8)) else { return };
+                    // SAFETY: any initialized words are bytes.
+                    let text = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), bytes) };
+                    let text = str::from_utf8(text).unwrap_or("(not text)");
+                    take(ticks, Event::Log { site: *head as u32, text: Some(text) });
+                    after
+                }
+                (tag @ (INTEGER | FLOAT), [head, value, after @ ..]) => {
+                    let value = if tag == INTEGER {
+                        Value::Integer(value.cast_signed())
+                    } else {
+                        Value::Float(f64::from_bits(*value))
+                    };
+                    take(ticks, Event::Metric { site: *head as u32, properties: (head >> 32) as u32, value });
+                    after
+                }
+                (FRAME, _) => {
+                    take(ticks, Event::Frame);
+                    after
+                }
+                (LOST, [word, after @ ..]) => {
+                    if let Some(what) = Lost::from_word(*word) {
+                        self.report(what, word >> 8, ticks, take);
+                    }
+                    after
+                }
+                _ => return,
+            };
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The recording that runs in this process, if one does: from `start` to the guard's drop.
+
+use crate::clock::{self, RECORDING};
+use crate::control::Control;
+use crate::report::{Report, Stats};
+use crate::settings::Settings;
+use crate::worker::{self, Worker};
+use crate::{Error, Result, chunk, environment, panic, process_info, record, wake};
+use framelake_transport::{Deliver, Sender, connect};
+use framelake_wire::ProcessId;
+use std::process::Command;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub(crate) struct Session {
+    control: Arc<Control>,
+    sender: Sender,
+    process_id: ProcessId,
+    shutdown_timeout: Duration,
+    worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+static SESSION: Mutex<Option<Arc<Session>>> = Mutex::new(None);
+
+/// Keeps recording alive. Dropped, it drains, seals and sends what there is, and ends recording.
+#[derive(Debug)]
+#[must_use = "recording ends when this is dropped; bind it to a name: `let _framelake = …`"]
+pub struct Guard {
+    process_id: Option<ProcessId>,
+    ended: bool,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("process_id", &self.process_id).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Result<Guard> {
+    if cfg!(feature = "off") || settings.endpoint == "off" {
+        return Ok(Guard { process_id: None, ended: true });
+    }
+    let mut session = SESSION.lock().unwrap_or_else(PoisonError::into_inner);
+    if session.is_some() {
+        return Err(Error::AlreadyStarted);
+    }
+    let carrier = match carrier {
+        Some(carrier) => carrier,
+        None => connect(&settings.endpoint.parse()?)?,
+    };
+    let sender = Sender::start(carrier, settings.queue_bytes())?;
+    chunk::set_budget(settings.chunk_bytes());
+    chunk::prepare(worker::FREE_CHUNKS);
+
+    let clock = clock::choose();
+    let start = clock::sample(clock);
+    let process = process_info::process(&settings, start.wall_ns);
+    let process_id = process.process_id;
+    let control = Arc::new(Control::default());
+    let worker = Worker::new(control.clone(), sender.clone(), settings.drain_period, clock, start, process);
+    let thread = std::thread::Builder::new()
+        .name("framelake-drain".into())
+        .spawn(move || worker.run())
+        .map_err(Error::Thread)?;
+    wake::set_worker(thread.thread().clone());
+    if settings.panic_hook {
+        panic::install_hook();
+    }
+    *session = Some(Arc::new(Session {
+        control,
+        sender,
+        process_id,
+        shutdown_timeout: settings.shutdown_timeout,
+        worker: Mutex::new(Some(thread)),
+    }));
+    RECORDING.store(clock, Release);
+    record::LEVEL.store(settings.level.map_or(0, |level| level as u32), Relaxed);
+    Ok(Guard { process_id: Some(process_id), ended: false })
+}
+
+pub(crate) fn current() -> Option<Arc<Session>> {
+    SESSION.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+impl Session {
+    /// Drains, seals and sends; `true` when the server has acknowledged everything recorded before.
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        self.control.drain(deadline) && self.sender.flush(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    pub(crate) fn stop(&self, timeout: Duration, reason: String) -> Option<Report> {
+        let report = self.control.stop(timeout, reason);
+        if report.is_some()
+            && let Some(worker) = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            let _ = worker.join();
+        }
+        report
+    }
+}
+
+impl Guard {
+    /// This run's id; `None` where recording is off.
+    #[must_use]
+    pub fn process_id(&self) -> Option<ProcessId> {
+        self.process_id
+    }
+
+    /// Ends recording as the drop does, and says what was recorded and what became of it; `None` where recording is off or the background
+    /// thread is gone.
+    #[must_use]
+    pub fn shutdown(mut self) -> Option<Report> {
+        self.end()
+    }
+
+    /// As [`Guard::shutdown`], waiting at most `timeout` for the server.
+    #[must_use]
+    pub fn shutdown_within(mut self, timeout: Duration) -> Option<Report> {
+        self.end_within(Some(timeout))
+    }
+
+    fn end(&mut self) -> Option<Report> {
+        self.end_within(None)
+    }
+
+    fn end_within(&mut self, timeout: Option<Duration>) -> Option<Report> {
+        if std::mem::replace(&mut self.ended, true) {
+            return None;
+        }
+        let session = current()?;
+        let reason = if std::thread::panicking() { panic::exit_reason() } else { "exit".to_owned() };
+        let report = session.stop(timeout.unwrap_or(session.shutdown_timeout), reason);
+        *SESSION.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        report
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// Drains, seals and sends what was recorded so far, and waits until the server has acknowledged it, at most for `timeout`; says whether it
+/// has. `false` where recording is off.
+pub fn flush(timeout: Duration) -> bool {
+    current().is_some_and(|session| session.flush(timeout))
+}
+
+/// What was recorded so far, as of the last drain; all zero where recording is off.
+#[must_use]
+pub fn stats() -> Stats {
+    current().map(|session| session.control.stats()).unwrap_or_default()
+}
+
+/// This run's id; `None` where recording is off.
+#[must_use]
+pub fn process_id() -> Option<ProcessId> {
+    current().map(|session| session.process_id)
+}
+
+/// Tells the child that `command` starts whose child it is, by `FRAMELAKE_PARENT_PROCESS` in its environment.
+pub fn adopt(command: &mut Command) -> &mut Command {
+    if let Some(id) = process_id() {
+        command.env(environment::PARENT_PROCESS, id.to_string());
+    }
+    command
+}

@@ -1,0 +1,71 @@
+//! What a recording is started with, defaults and bounds.
+
+use crate::{Error, Level, Result};
+use framelake_wire::{ProcessId, limits::PROPERTIES_MAX};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The gateway's address on the same machine.
+const ENDPOINT: &str = "http://127.0.0.1:8650";
+/// Half a second on average from an event to its block; at 100,000 events a second, blocks of a few hundred kilobytes.
+const DRAIN_PERIOD: Duration = Duration::from_secs(1);
+/// Small beside a game's own memory, and minutes of what it records while the server is away.
+const MEMORY_BUDGET: usize = 64 * 1024 * 1024;
+const MEMORY_BUDGET_MIN: usize = 4 * 1024 * 1024;
+/// How long the end of the program may wait for the server.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) endpoint: String,
+    pub(crate) version: String,
+    pub(crate) properties: BTreeMap<String, String>,
+    pub(crate) parent: Option<ProcessId>,
+    /// `None` records no lines.
+    pub(crate) level: Option<Level>,
+    pub(crate) drain_period: Duration,
+    pub(crate) memory_budget: usize,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) panic_hook: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            endpoint: ENDPOINT.into(),
+            version: String::new(),
+            properties: BTreeMap::new(),
+            parent: None,
+            level: Some(Level::Trace),
+            drain_period: DRAIN_PERIOD,
+            memory_budget: MEMORY_BUDGET,
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
+            panic_hook: true,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn check(mut self) -> Result<Self> {
+        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&self.drain_period) {
+            return Err(Error::DrainPeriod { text: format!("{:?}", self.drain_period) });
+        }
+        if self.memory_budget < MEMORY_BUDGET_MIN {
+            return Err(Error::MemoryBudget { bytes: self.memory_budget });
+        }
+        while self.properties.len() > PROPERTIES_MAX {
+            self.properties.pop_last();
+        }
+        Ok(self)
+    }
+
+    /// What the threads' chunks may take of the budget: 24 MiB of 64, 384 chunks. Every thread that records holds one at least.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        self.memory_budget / 8 * 3
+    }
+
+    /// What the sending queue may take: half, 32 MiB of 64. The eighth that is left is for encoders and a batch on its way.
+    pub(crate) fn queue_bytes(&self) -> usize {
+        self.memory_budget / 2
+    }
+}

@@ -1,0 +1,163 @@
+//! A stream as the background thread keeps it: its encoder, its counts, and the sealing of its blocks.
+
+use crate::dictionary::Dictionary;
+use crate::report::{KindStats, Stats, StreamReport};
+use crate::sampler::Window;
+use framelake_transport::{Outgoing, Rows, Sender};
+use framelake_wire::encode::{FrameEncoder, LogEncoder, MetricEncoder, Seal, SpanEncoder, ThreadId};
+use framelake_wire::{Block, BlockId, ProcessId, StreamId, StreamKind};
+use std::collections::BTreeMap;
+
+/// What the encoders of all kinds have in common.
+pub(crate) trait Encode {
+    fn is_empty(&self) -> bool;
+    fn is_full(&self) -> bool;
+    fn seal(&mut self, seal: &Seal<'_>, dictionary: &Dictionary) -> Block;
+}
+
+macro_rules! encode {
+    ($($encoder:ty),*) => {$(
+        impl Encode for $encoder {
+            #[inline]
+            fn is_empty(&self) -> bool {
+                self.is_empty()
+            }
+            #[inline]
+            fn is_full(&self) -> bool {
+                self.is_full()
+            }
+            fn seal(&mut self, seal: &Seal<'_>, dictionary: &Dictionary) -> Block {
+                self.seal(seal, dictionary)
+            }
+        }
+    )*};
+}
+
+encode!(LogEncoder, MetricEncoder, SpanEncoder, FrameEncoder);
+
+/// A stream.
+pub(crate) struct Stream<E> {
+    pub(crate) encoder: E,
+    kind: StreamKind,
+    stream_id: StreamId,
+    thread: Option<ThreadId>,
+    thread_name: String,
+    sequence: u64,
+    ordinals: u64,
+    rows: u64,
+    dropped: u64,
+}
+
+impl<E: Encode> Stream<E> {
+    /// A new stream, of a thread where it has one.
+    pub(crate) fn new(kind: StreamKind, encoder: E, thread: Option<(ThreadId, &str)>) -> Self {
+        Self {
+            encoder,
+            kind,
+            stream_id: StreamId::now_v7(),
+            thread: thread.map(|(id, _)| id),
+            thread_name: thread.map(|(_, name)| name.to_owned()).unwrap_or_default(),
+            sequence: 0,
+            ordinals: 0,
+            rows: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Seals a block where one more event might not fit.
+    #[inline]
+    pub(crate) fn seal_full(&mut self, outlet: &mut Outlet<'_>) {
+        if self.encoder.is_full() {
+            self.seal(outlet);
+        }
+    }
+
+    /// Seals what was recorded since the last block, if anything was.
+    pub(crate) fn seal(&mut self, outlet: &mut Outlet<'_>) {
+        if self.encoder.is_empty() {
+            return;
+        }
+        let Outlet { window, .. } = *outlet;
+        let seal = Seal {
+            process_id: outlet.process_id,
+            stream_id: self.stream_id,
+            kind: self.kind.clone(),
+            thread: self.thread,
+            clock_domain: outlet.clock_domain,
+            block_id: BlockId::now_v7(),
+            sequence: self.sequence,
+            dropped_total: 0,
+            anchor_ns: window.anchor_ns,
+            begin: window.begin,
+            end: window.end,
+        };
+        let mut block = self.encoder.seal(&seal, outlet.dictionary);
+        let header = &mut block.header;
+        self.sequence += 1;
+        self.ordinals = header.first_ordinal + header.ordinal_count;
+        self.rows += header.row_count;
+        self.dropped += header.dropped_count;
+        header.dropped_total = self.dropped + outlet.losses.get(&self.stream_id).copied().unwrap_or(0);
+
+        let counts = kind_stats(outlet.stats, &self.kind);
+        counts.emitted += header.ordinal_count;
+        counts.events += header.event_count;
+        counts.dropped += header.dropped_count;
+        let rows = Rows { stream_id: self.stream_id, count: header.row_count };
+        let bytes = block.encode();
+        outlet.stats.blocks += 1;
+        outlet.stats.bytes_sealed += bytes.len() as u64;
+        outlet.sealed += 1;
+        outlet.kinds.entry(self.stream_id).or_insert_with(|| self.kind.clone());
+        outlet.sender.push(Outgoing {
+            topic: self.kind.topic(),
+            process_id: outlet.process_id,
+            bytes,
+            rows: Some(rows),
+        });
+    }
+
+    /// What became of it; `None` when it recorded nothing.
+    pub(crate) fn report(&self, losses: &BTreeMap<StreamId, u64>) -> Option<StreamReport> {
+        (self.sequence > 0).then(|| StreamReport {
+            stream_id: self.stream_id,
+            kind: self.kind.clone(),
+            thread_name: self.thread_name.clone(),
+            ordinals: self.ordinals,
+            dropped: self.dropped + losses.get(&self.stream_id).copied().unwrap_or(0),
+            open: self.ordinals - self.rows - self.dropped,
+            blocks: self.sequence,
+        })
+    }
+
+    /// Rows lost so far, where any were.
+    pub(crate) fn lost(&self) -> Option<(StreamId, u64)> {
+        (self.dropped > 0).then_some((self.stream_id, self.dropped))
+    }
+}
+
+/// Where sealed blocks go, and what they need to be sealed.
+pub(crate) struct Outlet<'a> {
+    pub(crate) process_id: ProcessId,
+    pub(crate) clock_domain: &'static str,
+    pub(crate) window: Window,
+    pub(crate) dictionary: &'a Dictionary,
+    pub(crate) sender: &'a Sender,
+    /// Rows lost after they were sealed, by stream.
+    pub(crate) losses: &'a BTreeMap<StreamId, u64>,
+    /// The kinds of the streams that sealed blocks, so that later losses can be counted by kind.
+    pub(crate) kinds: &'a mut BTreeMap<StreamId, StreamKind>,
+    pub(crate) stats: &'a mut Stats,
+    /// Blocks sealed into this outlet.
+    pub(crate) sealed: u64,
+}
+
+/// The counts of streams of `kind`.
+pub(crate) fn kind_stats<'a>(stats: &'a mut Stats, kind: &StreamKind) -> &'a mut KindStats {
+    match kind.as_str() {
+        "log" => &mut stats.logs,
+        "metric" => &mut stats.metrics,
+        "frame" => &mut stats.frames,
+        _ => &mut stats.spans,
+    }
+}

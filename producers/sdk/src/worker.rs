@@ -1,0 +1,333 @@
+//! The background thread: drains every thread's buffer on a period and when one is full, seals blocks, hands them to the sender.
+
+use crate::buffer::Buffer;
+use crate::clock::{self, OFF};
+use crate::control::{Control, Stop};
+use crate::dictionary::Dictionary;
+use crate::event::Lost;
+use crate::merge::{Merge, Shared};
+use crate::reader::{Event, Reader, Snapshot};
+use crate::report::{Report, Stats, StreamReport};
+use crate::sampler::Sampler;
+use crate::stream::{Outlet, Stream, kind_stats};
+use crate::{chunk, record, thread, wake};
+use framelake_transport::{Outgoing, Sender};
+use framelake_wire::encode::{FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
+use framelake_wire::{Process, StreamId, StreamKind, TimeSample, Topic};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the `Process` record is sent again, with its `last_seen`.
+const PROCESS_PERIOD: Duration = Duration::from_secs(30);
+/// Chunks kept free: some milliseconds of a flood while more are made. 16 × 64 KiB = 1 MiB.
+pub(crate) const FREE_CHUNKS: usize = 16;
+/// Streams of ended threads that are remembered for the report and for later losses. 65,536 × about 150 B = 10 MiB at worst.
+const ENDED_STREAMS_MAX: usize = 65_536;
+
+/// Buffers that outlive a recording, with how far they were read: threads keep theirs.
+static KEPT: Mutex<Vec<(Arc<Buffer>, Reader)>> = Mutex::new(Vec::new());
+
+/// What the background thread works with.
+pub(crate) struct Worker {
+    control: Arc<Control>,
+    sender: Sender,
+    period: Duration,
+    clock: u32,
+    sampler: Sampler,
+    dictionary: Dictionary,
+    process: Process,
+    process_sent: Instant,
+    threads: Vec<ThreadStream>,
+    shared: Shared,
+    merge: Merge,
+    /// Rows lost after they were sealed.
+    losses: BTreeMap<StreamId, u64>,
+    kinds: BTreeMap<StreamId, StreamKind>,
+    ended: Vec<StreamReport>,
+    ended_left_out: u64,
+    stats: Stats,
+}
+
+struct ThreadStream {
+    buffer: Arc<Buffer>,
+    reader: Reader,
+    snapshot: Snapshot,
+    id: ThreadId,
+    spans: Stream<SpanEncoder>,
+}
+
+impl Worker {
+    /// A worker that begins now: what buffers hold from before is left aside.
+    pub(crate) fn new(
+        control: Arc<Control>,
+        sender: Sender,
+        period: Duration,
+        clock: u32,
+        start: TimeSample,
+        process: Process,
+    ) -> Self {
+        let mut worker = Self {
+            control,
+            sender,
+            period,
+            clock,
+            sampler: Sampler::new(start),
+            dictionary: Dictionary::default(),
+            process,
+            process_sent: Instant::now(),
+            threads: Vec::new(),
+            shared: Shared {
+                logs: Stream::new(StreamKind::LOG, LogEncoder::new(), None),
+                metrics: Stream::new(StreamKind::METRIC, MetricEncoder::new(), None),
+                frames: Stream::new(StreamKind::FRAME, FrameEncoder::new(), None),
+            },
+            merge: Merge::default(),
+            losses: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            ended: Vec::new(),
+            ended_left_out: 0,
+            stats: Stats::default(),
+        };
+        let kept = std::mem::take(&mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner));
+        for (buffer, reader) in kept {
+            worker.add(buffer, reader);
+        }
+        worker.add_new();
+        for thread in &mut worker.threads {
+            let snapshot = thread.reader.snapshot(&thread.buffer);
+            thread.reader.drain(&thread.buffer, snapshot, 0, |_, _| {});
+        }
+        worker
+    }
+
+    /// Runs until it is told to end.
+    pub(crate) fn run(mut self) {
+        let _ended = Ended(self.control.clone());
+        self.send_process();
+        let mut next = Instant::now() + self.period;
+        loop {
+            let left = next.saturating_duration_since(Instant::now());
+            if !left.is_zero() && !wake::take() {
+                std::thread::park_timeout(left);
+            }
+            let (ticket, stop) = self.control.asked();
+            if let Some(stop) = stop {
+                return self.end(&stop);
+            }
+            let now = Instant::now();
+            let seal = ticket.is_some() || now >= next;
+            if now >= next {
+                // A late drain does not make the next ones early.
+                next = now + self.period - (now - next).min(self.period / 2);
+            }
+            self.drain(seal);
+            self.control.drained(ticket, self.stats());
+        }
+    }
+
+    /// Reads all buffers; seals every stream's block where `seal`, otherwise only full ones.
+    fn drain(&mut self, seal: bool) {
+        let _ = wake::take();
+        self.count_losses();
+        self.add_new();
+        for thread in &mut self.threads {
+            thread.snapshot = thread.reader.snapshot(&thread.buffer);
+        }
+        // After the positions were read, so that every event to be drained is older than the sample.
+        let end = clock::sample(self.clock);
+        self.dictionary.refresh();
+        let mut outlet = Outlet {
+            process_id: self.process.process_id,
+            clock_domain: clock::domain(self.clock),
+            window: self.sampler.window(end, seal),
+            dictionary: &self.dictionary,
+            sender: &self.sender,
+            losses: &self.losses,
+            kinds: &mut self.kinds,
+            stats: &mut self.stats,
+            sealed: 0,
+        };
+        for thread in &mut self.threads {
+            thread.drain(end.ticks, &mut self.merge, &mut self.shared, &mut outlet);
+        }
+        self.merge.encode(&mut self.shared, &mut outlet);
+        if seal {
+            for thread in &mut self.threads {
+                thread.spans.seal(&mut outlet);
+            }
+            self.shared.logs.seal(&mut outlet);
+            self.shared.metrics.seal(&mut outlet);
+            self.shared.frames.seal(&mut outlet);
+        }
+        if outlet.sealed > 0 {
+            self.sender.dispatch();
+        }
+        if seal {
+            self.forget_ended_threads();
+            if self.process_sent.elapsed() >= PROCESS_PERIOD {
+                self.send_process();
+            }
+        }
+        chunk::prepare(FREE_CHUNKS);
+    }
+
+    fn add_new(&mut self) {
+        while let Some(buffer) = thread::next_new() {
+            self.add(buffer, Reader::default());
+        }
+    }
+
+    fn add(&mut self, buffer: Arc<Buffer>, reader: Reader) {
+        let id = self.dictionary.add_thread(&buffer.name, buffer.number);
+        let spans = Stream::new(StreamKind::SPAN, SpanEncoder::new(), Some((id, &buffer.name)));
+        self.threads.push(ThreadStream { buffer, reader, snapshot: Snapshot::default(), id, spans });
+    }
+
+    /// Lets go of threads that ended and were drained to their end. Only after everything is sealed: until then events name them.
+    fn forget_ended_threads(&mut self) {
+        for ended in self.threads.extract_if(.., |thread| thread.snapshot.ended) {
+            self.dictionary.remove_thread(ended.id);
+            if let Some(report) = ended.spans.report(&BTreeMap::new()) {
+                if self.ended.len() < ENDED_STREAMS_MAX {
+                    self.ended.push(report);
+                } else {
+                    self.ended_left_out += 1;
+                    self.kinds.remove(&report.stream_id);
+                }
+            }
+        }
+    }
+
+    /// Takes over what the sender lost.
+    fn count_losses(&mut self) {
+        for rows in self.sender.take_losses() {
+            *self.losses.entry(rows.stream_id).or_default() += rows.count;
+            let kind = self.kinds.get(&rows.stream_id).unwrap_or(&StreamKind::SPAN);
+            kind_stats(&mut self.stats, kind).dropped += rows.count;
+        }
+    }
+
+    fn send_process(&mut self) {
+        self.process.last_seen = clock::wall_ns();
+        self.process.dropped = self.dropped();
+        self.sender.push(Outgoing {
+            topic: Topic::Processes,
+            process_id: self.process.process_id,
+            bytes: self.process.encode(),
+            rows: None,
+        });
+        self.process.revision += 1;
+        self.process_sent = Instant::now();
+        self.sender.dispatch();
+    }
+
+    /// Rows lost so far, by stream.
+    fn dropped(&self) -> BTreeMap<StreamId, u64> {
+        let shared = [self.shared.logs.lost(), self.shared.metrics.lost(), self.shared.frames.lost()];
+        let live = self.threads.iter().filter_map(|thread| thread.spans.lost());
+        let ended = self.ended.iter().map(|report| (report.stream_id, report.dropped)).filter(|(_, count)| *count > 0);
+        let mut dropped = self.losses.clone();
+        for (stream_id, count) in shared.into_iter().flatten().chain(live).chain(ended) {
+            *dropped.entry(stream_id).or_default() += count;
+        }
+        dropped
+    }
+
+    fn stats(&self) -> Stats {
+        let sender = self.sender.stats();
+        Stats {
+            background_cpu_ns: clock::thread_cpu_ns(),
+            buffer_bytes: chunk::allocated_bytes() as u64,
+            queue_bytes: sender.queue_bytes,
+            queue_bytes_peak: sender.queue_bytes_peak,
+            sent_records: sender.sent_records,
+            sent_bytes: sender.sent_bytes,
+            send_errors: sender.send_errors,
+            shed_rows: sender.shed_rows,
+            refused_records: sender.refused_records,
+            unattributed: thread::unattributed(),
+            ..self.stats
+        }
+    }
+
+    /// Records nothing more, sends what there is, reports.
+    fn end(mut self, stop: &Stop) {
+        stop_recording();
+        self.drain(true);
+        self.process.end_time = Some(clock::wall_ns());
+        self.process.exit_reason = Some(stop.reason.clone());
+        self.send_process();
+        let undelivered = self.sender.shutdown(stop.deadline.saturating_duration_since(Instant::now()));
+        self.count_losses();
+        let shared = [
+            self.shared.logs.report(&self.losses),
+            self.shared.metrics.report(&self.losses),
+            self.shared.frames.report(&self.losses),
+        ];
+        let mut streams: Vec<StreamReport> = shared.into_iter().flatten().collect();
+        streams.extend(self.threads.iter().filter_map(|thread| thread.spans.report(&self.losses)));
+        streams.extend(self.ended.iter().map(|report| {
+            let later = self.losses.get(&report.stream_id).copied().unwrap_or(0);
+            StreamReport { dropped: report.dropped + later, ..report.clone() }
+        }));
+        let report = Report {
+            process_id: self.process.process_id,
+            streams,
+            streams_left_out: self.ended_left_out,
+            stats: self.stats(),
+            undelivered_records: undelivered.records,
+            undelivered_rows: undelivered.rows.iter().map(|rows| rows.count).sum(),
+        };
+        let kept = self.threads.drain(..).map(|thread| (thread.buffer, thread.reader));
+        KEPT.lock().unwrap_or_else(PoisonError::into_inner).extend(kept);
+        self.control.ended(Some(report));
+    }
+}
+
+impl ThreadStream {
+    fn drain(&mut self, now: u64, merge: &mut Merge, shared: &mut Shared, outlet: &mut Outlet<'_>) {
+        let Self { buffer, reader, snapshot, id, spans } = self;
+        reader.drain(buffer, *snapshot, now, |ticks, event| {
+            match event {
+                Event::Begin { site } => spans.encoder.begin(SiteId(site - 1), ticks),
+                Event::End => spans.encoder.end(ticks),
+                Event::Lost { what: Lost::Spans, count } => spans.encoder.dropped(count),
+                Event::Lost { what: Lost::Ends, count } => {
+                    spans.encoder.end_truncated(usize::try_from(count).unwrap_or(usize::MAX), ticks);
+                }
+                other => {
+                    merge.add(ticks, *id, other);
+                    if merge.is_full() {
+                        merge.encode(shared, outlet);
+                    }
+                    return;
+                }
+            }
+            spans.seal_full(outlet);
+        });
+        if snapshot.ended {
+            reader.release(buffer);
+            // Nobody is left to end them.
+            let open = spans.encoder.depth();
+            spans.encoder.end_truncated(open, now);
+        }
+    }
+}
+
+/// From now on events are ignored.
+pub(crate) fn stop_recording() {
+    record::LEVEL.store(0, Relaxed);
+    clock::RECORDING.store(OFF, Release);
+}
+
+/// Whatever ends the thread: nobody waits for it in vain, and nobody records for nothing.
+struct Ended(Arc<Control>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        stop_recording();
+        self.0.ended(None);
+    }
+}
