@@ -1,0 +1,138 @@
+//! The bytes of every format that was ever written, read forever: `schemas/golden/format-N/`, each record beside what it says.
+//!
+//! While the format's number is 0 the files may be written anew: `FRAMELAKE_GOLDEN=write cargo test -p framelake-wire --test golden`.
+
+mod support;
+
+use framelake_wire::{
+    Block, Process, ProcessId, Record, StreamId, StreamKind, decode,
+    encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
+    limits::FORMAT_VERSION,
+};
+use std::{fmt::Write as _, fs, path::Path};
+use support::{Names, sample, seal};
+
+fn process() -> Process {
+    let text = |text: &str| text.to_owned();
+    Process {
+        process_id: ProcessId::from_bytes([1; 16]),
+        revision: 3,
+        parent_process_id: Some(ProcessId::from_bytes([9; 16])),
+        exe: text("castle"),
+        version: text("1.2.3"),
+        user: text("ada"),
+        host: text("tower"),
+        os: text("Debian GNU/Linux 12"),
+        arch: text("x86_64"),
+        cpu: text("Analytical Engine"),
+        cores: 8,
+        memory_bytes: 32 << 30,
+        pid: 4711,
+        sdk: text("framelake 0.1.0"),
+        start_time: 1_760_000_000_000_000_001,
+        last_seen: 1_760_000_060_000_000_002,
+        end_time: Some(1_760_000_061_000_000_003),
+        exit_reason: Some(text("exit")),
+        properties: [("build", "1234"), ("map", "castle")].map(|(key, value)| (text(key), text(value))).into(),
+        dropped: [(StreamId::from_bytes([2; 16]), 17)].into(),
+    }
+}
+
+/// Second blocks of their streams, so that something is open where they begin.
+fn blocks() -> [(&'static str, Block); 4] {
+    let names = Names::new(6, 3, 2);
+    let start = sample(0).ticks;
+    let mut spans = SpanEncoder::new();
+    let mut frames = FrameEncoder::new();
+    spans.begin(SiteId(5), start + 100);
+    spans.begin(SiteId(4), start + 200);
+    frames.mark(start + 50);
+    spans.seal(&seal(StreamKind::SPAN, 0), &names);
+    frames.seal(&seal(StreamKind::FRAME, 0), &names);
+
+    let mut logs = LogEncoder::new();
+    let mut metrics = MetricEncoder::new();
+    let start = sample(1).ticks;
+    for n in 0..20u32 {
+        let ticks = start + u64::from(n) * 50_000_000;
+        spans.begin(SiteId(n % 3), ticks);
+        spans.begin(SiteId(3), ticks + 5_000);
+        spans.end(ticks + 9_000);
+        spans.end(ticks + 20_000 + u64::from(n));
+        let text = format!("player {n} joined, ä");
+        logs.push(SiteId(n % 6), ThreadId(n % 2), ticks, (n % 3 == 0).then_some(&text));
+        let value = if n % 2 == 0 { Value::Integer(i64::from(n) * -100) } else { Value::Float(f64::from(n) * 0.1) };
+        metrics.push(SiteId(n % 2), ThreadId(n % 2), ticks - 10, value, (n % 4 == 3).then_some(PropertiesId(n % 3)));
+        frames.mark(ticks);
+        if n == 10 {
+            spans.dropped(2);
+            logs.dropped(3);
+            metrics.dropped(4);
+            frames.dropped(1);
+        }
+    }
+    spans.end_truncated(1, start + 1_000_000_000);
+    spans.begin(SiteId(1), start + 1_000_000_500);
+    [
+        ("span", spans.seal(&seal(StreamKind::SPAN, 1), &names)),
+        ("log", logs.seal(&seal(StreamKind::LOG, 1), &names)),
+        ("metric", metrics.seal(&seal(StreamKind::METRIC, 1), &names)),
+        ("frame", frames.seal(&seal(StreamKind::FRAME, 1), &names)),
+    ]
+}
+
+/// What a record says, for people and for comparison.
+fn text(record: &Record) -> String {
+    let mut text = String::new();
+    match record {
+        Record::Process(process) => writeln!(text, "{process:#?}"),
+        Record::Block(block) => {
+            writeln!(text, "{:#?}", block.header).unwrap();
+            match block.header.kind.as_str() {
+                "span" => writeln!(text, "{:?}", decode::spans(block).unwrap()),
+                "log" => writeln!(text, "{:?}", decode::logs(block).unwrap()),
+                "metric" => writeln!(text, "{:?}", decode::metrics(block).unwrap()),
+                _ => writeln!(text, "{:?}", decode::frames(block).unwrap()),
+            }
+        }
+    }
+    .unwrap();
+    text
+}
+
+#[test]
+fn records_of_every_format_are_read() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden");
+    if std::env::var("FRAMELAKE_GOLDEN").is_ok_and(|value| value == "write") {
+        assert_eq!(FORMAT_VERSION, 0, "a frozen format's files are not written again");
+        write(&golden.join("format-0"));
+    }
+    for format in 0..=FORMAT_VERSION {
+        for name in ["process", "span", "log", "metric", "frame"] {
+            let file = golden.join(format!("format-{format}")).join(name);
+            let record = Record::decode(&fs::read(file.with_extension("bin")).unwrap()).unwrap();
+            let says = fs::read_to_string(file.with_extension("txt")).unwrap();
+            assert_eq!(text(&record), says, "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_same_events_give_the_same_bytes() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(format!("format-{FORMAT_VERSION}"));
+    let read = |name: &str| fs::read(golden.join(name).with_extension("bin")).unwrap();
+    assert!(process().encode() == read("process"));
+    for (name, block) in blocks() {
+        assert!(block.encode() == read(name), "{name}");
+    }
+}
+
+fn write(directory: &Path) {
+    fs::create_dir_all(directory).unwrap();
+    let mut records = vec![("process", process().encode())];
+    records.extend(blocks().map(|(name, block)| (name, block.encode())));
+    for (name, record) in records {
+        fs::write(directory.join(name).with_extension("bin"), &record).unwrap();
+        fs::write(directory.join(name).with_extension("txt"), text(&Record::decode(&record).unwrap())).unwrap();
+    }
+}

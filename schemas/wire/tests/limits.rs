@@ -1,0 +1,133 @@
+//! Whatever the events hold: who seals when `is_full` says so never gets a block that is refused.
+
+mod support;
+
+use framelake_wire::{
+    Block, StreamKind, decode,
+    encode::{LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
+    limits::{DECODED_BYTES_MAX, EVENTS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, SPAN_DEPTH_MAX},
+};
+use support::{Names, Random, seal};
+
+/// Text that zstd cannot make much smaller.
+fn noise(random: &mut Random, bytes: usize) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    (0..bytes).map(|_| char::from(LETTERS[random.below(64)])).collect()
+}
+
+fn names(random: &mut Random, count: usize, bytes: usize) -> Names {
+    Names {
+        sites: (0..count).map(|line| (noise(random, bytes), noise(random, bytes), line as u32)).collect(),
+        sets: (0..count).map(|_| (0..256).map(|_| (noise(random, bytes), noise(random, bytes))).collect()).collect(),
+        threads: (0..count).map(|number| (noise(random, bytes), number as u64)).collect(),
+    }
+}
+
+fn check(block: &Block) {
+    assert!(block.payload.len() <= PAYLOAD_BYTES_MAX, "{} bytes of payload", block.payload.len());
+    assert!(block.header.event_count as usize <= EVENTS_MAX);
+    let record = block.encode();
+    assert!(record.len() <= RECORD_BYTES_MAX);
+    let block = Block::decode(&record).unwrap();
+    decode::check(&block).unwrap();
+    assert!(zstd::bulk::decompress(&block.payload, DECODED_BYTES_MAX).is_ok());
+}
+
+#[test]
+fn spans_of_noise_keep_to_the_limits() {
+    let random = &mut Random(1);
+    for (sites, bytes) in [(1, 8), (5000, 8), (5000, 300), (100, 40_000)] {
+        let names = names(random, sites.min(100), 1);
+        let names = Names {
+            sites: (0..sites).map(|line| (noise(random, bytes), noise(random, bytes), line as u32)).collect(),
+            ..names
+        };
+        let mut encoder = SpanEncoder::new();
+        for sequence in 0..3 {
+            while !encoder.is_full() {
+                match random.below(1000) {
+                    0 => encoder.end_truncated(SPAN_DEPTH_MAX, random.next()),
+                    1..400 => encoder.end(random.next()),
+                    400..500 => encoder.dropped(random.next() >> 40),
+                    _ => encoder.begin(SiteId(random.below(sites) as u32), random.next()),
+                }
+            }
+            check(&encoder.seal(&seal(StreamKind::SPAN, sequence), &names));
+        }
+    }
+}
+
+#[test]
+fn spans_that_compress_to_nothing_keep_to_the_limit_of_events() {
+    let names = Names::new(1, 0, 1);
+    let mut encoder = SpanEncoder::new();
+    let mut events = 0;
+    while !encoder.is_full() {
+        encoder.begin(SiteId(0), events);
+        encoder.end(events);
+        events += 1;
+    }
+    let block = encoder.seal(&seal(StreamKind::SPAN, 0), &names);
+    check(&block);
+    assert!(block.header.event_count > EVENTS_MAX as u64 * 9 / 10, "{} events", block.header.event_count);
+}
+
+#[test]
+fn logs_of_noise_keep_to_the_limits() {
+    let random = &mut Random(1);
+    for (count, name_bytes, text_bytes) in [(10, 20, 100_000), (5000, 100, 0), (300, 40_000, 50)] {
+        let names = Names { sets: Vec::new(), ..names(random, count.min(300), 1) };
+        let names = Names {
+            sites: (0..count).map(|line| (noise(random, name_bytes), String::new(), line as u32)).collect(),
+            ..names
+        };
+        let texts: Vec<String> = (0..20).map(|_| noise(random, text_bytes)).collect();
+        let mut encoder = LogEncoder::new();
+        while !encoder.is_full() {
+            let text = &texts[random.below(texts.len())];
+            let (site, thread) = (random.below(count) as u32, random.below(names.threads.len()) as u32);
+            encoder.push(SiteId(site), ThreadId(thread), random.next(), Some(text));
+        }
+        check(&encoder.seal(&seal(StreamKind::LOG, 0), &names));
+    }
+}
+
+#[test]
+fn metrics_of_noise_keep_to_the_limits() {
+    let random = &mut Random(1);
+    for (count, bytes) in [(1, 8), (400, 40), (20, 5_000)] {
+        let names = names(random, count, bytes);
+        let mut encoder = MetricEncoder::new();
+        while !encoder.is_full() {
+            let mut number = || random.below(count) as u32;
+            let (site, thread, set) = (SiteId(number()), ThreadId(number()), PropertiesId(number()));
+            let value = random.next().cast_signed();
+            let value = if value % 2 == 0 {
+                Value::Integer(value)
+            } else {
+                Value::Float(f64::from_bits(value.cast_unsigned()))
+            };
+            encoder.push(site, thread, random.next(), value, Some(set));
+        }
+        check(&encoder.seal(&seal(StreamKind::METRIC, 0), &names));
+    }
+}
+
+/// One absurd name does not cost the others theirs.
+#[test]
+fn only_the_longest_strings_are_cut() {
+    let names = Names {
+        sites: vec![("ä".repeat(100_000), String::new(), 0), ("short".into(), "x".repeat(32 * 1024), 1)],
+        sets: Vec::new(),
+        threads: vec![("main".into(), 1)],
+    };
+    let mut encoder = LogEncoder::new();
+    encoder.push(SiteId(0), ThreadId(0), 1, None);
+    encoder.push(SiteId(1), ThreadId(0), 2, Some(&"ö".repeat(100_000)));
+    let block = encoder.seal(&seal(StreamKind::LOG, 0), &names);
+    check(&block);
+    let logs = decode::logs(&block).unwrap();
+    assert_eq!(logs.message(0), "ä".repeat(16 * 1024));
+    assert_eq!(logs.message(1), "ö".repeat(16 * 1024));
+    assert_eq!((&logs.sites[1].name[..], logs.sites[1].target.len()), ("short", 32 * 1024));
+}
