@@ -102,3 +102,72 @@ fn requests(entries: &[BlockEntry]) -> Vec<Request> {
     }
     requests
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Incarnation, Position};
+    use framelake_log::{Offset, TopicPartition};
+    use framelake_wire::{BlockId, ProcessId, StreamId, StreamKind, Topic};
+
+    fn entry(object: &str, byte_offset: u64, byte_length: u32) -> BlockEntry {
+        BlockEntry {
+            process_id: ProcessId::from_bytes([1; 16]),
+            stream_id: StreamId::from_bytes([2; 16]),
+            kind: StreamKind::SPAN,
+            block_id: BlockId::from_bytes([3; 16]),
+            sequence: 0,
+            first_ordinal: 0,
+            ordinal_count: 0,
+            event_count: 0,
+            row_count: 0,
+            dropped_count: 0,
+            min_time: 0,
+            max_time: 0,
+            begin: 0,
+            end: 0,
+            crc: 0,
+            position: Position {
+                incarnation: Incarnation(1),
+                topic_partition: TopicPartition { topic: Topic::Spans, partition: 0 },
+                offset: Offset(0),
+            },
+            object: object.into(),
+            byte_offset,
+            byte_length,
+            payload_bytes: 0,
+        }
+    }
+
+    /// Each request as `object from..to × blocks`.
+    fn check(entries: &[(&str, u64, u32)], expected: &[&str]) {
+        let entries: Vec<_> = entries.iter().map(|&(object, at, length)| entry(object, at, length)).collect();
+        let found: Vec<_> = requests(&entries)
+            .iter()
+            .map(|request| format!("{} {:?} × {}", request.object, request.range, request.entries.len()))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nearby_blocks_of_an_object_are_one_request() {
+        check(&[], &[]);
+        check(&[("a", 100, 50), ("b", 0, 10), ("a", 20, 80), ("a", 200, 1)], &["a 20..201 × 3", "b 0..10 × 1"]);
+        let far = 150 + SKIP_BYTES_MAX;
+        check(&[("a", 100, 50), ("a", far, 10)], &[&format!("a 100..{} × 2", far + 10)]);
+        check(&[("a", 100, 50), ("a", far + 1, 10)], &["a 100..150 × 1", &format!("a {}..{} × 1", far + 1, far + 11)]);
+    }
+
+    #[test]
+    fn a_request_is_bounded_but_for_one_long_block() {
+        let mebibyte = 1 << 20;
+        let blocks: Vec<_> = (0..6).map(|block| ("a", block * u64::from(mebibyte), mebibyte)).collect();
+        check(&blocks, &["a 0..4194304 × 4", "a 4194304..6291456 × 2"]);
+        check(&[("a", 0, 9 * mebibyte)], &["a 0..9437184 × 1"]);
+    }
+
+    #[test]
+    fn a_block_asked_for_twice_comes_twice() {
+        check(&[("a", 0, 10), ("a", 0, 10)], &["a 0..10 × 2"]);
+    }
+}

@@ -76,9 +76,9 @@ impl StreamRow {
         let header = &block.header;
         self.kind.get_or_insert_with(|| header.kind.clone());
         self.block_count += 1;
-        self.event_count += header.event_count;
-        self.row_count += header.row_count;
-        self.byte_count += u64::from(block.byte_length);
+        self.event_count = self.event_count.saturating_add(header.event_count);
+        self.row_count = self.row_count.saturating_add(header.row_count);
+        self.byte_count = self.byte_count.saturating_add(block.byte_length.into());
         self.next_ordinal = self.next_ordinal.max(header.first_ordinal.saturating_add(header.ordinal_count));
         self.dropped_events = self.dropped_events.max(header.dropped_total);
         self.min_time = self.min_time.min(header.min_time);
