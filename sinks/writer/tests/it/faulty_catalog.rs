@@ -17,7 +17,7 @@ use std::{
 };
 
 #[derive(Debug)]
-pub struct Faulty {
+pub(crate) struct Faulty {
     inner: Arc<dyn Catalog>,
     random: AtomicU64,
     /// Of 100 calls, how many fail before, and how many after they happened.
@@ -25,7 +25,7 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    pub fn new(inner: Arc<dyn Catalog>, seed: u64, percent: u64) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Catalog>, seed: u64, percent: u64) -> Self {
         Self { inner, random: AtomicU64::new(seed | 1), percent }
     }
 

@@ -20,10 +20,10 @@ use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test says that it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct World {
-    pub log: Memory,
+pub(crate) struct World {
+    pub(crate) log: Memory,
     dir: TempDir,
     /// Every block that was acknowledged, by identity.
     sent: BTreeMap<(StreamId, u64), Block>,
@@ -32,30 +32,30 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         std::fs::create_dir(dir.path().join("objects")).expect("a directory for objects");
         Self { log: Memory::new(3), dir, sent: BTreeMap::new(), processes: BTreeSet::new() }
     }
 
     /// The catalog, opened anew as another process would.
-    pub async fn catalog(&self) -> Arc<dyn Catalog> {
+    pub(crate) async fn catalog(&self) -> Arc<dyn Catalog> {
         Arc::new(SqliteCatalog::open(self.dir.path().join("catalog.sqlite")).await.expect("the catalog opens"))
     }
 
     /// The lake over that catalog.
-    pub fn lake_with(&self, catalog: Arc<dyn Catalog>) -> Lake {
+    pub(crate) fn lake_with(&self, catalog: Arc<dyn Catalog>) -> Lake {
         let objects =
             LocalFileSystem::new_with_prefix(self.dir.path().join("objects")).expect("the directory is there");
         Lake::new(catalog, Arc::new(objects))
     }
 
-    pub async fn lake(&self) -> Lake {
+    pub(crate) async fn lake(&self) -> Lake {
         self.lake_with(self.catalog().await)
     }
 
     /// Keys of all segments in the store, committed or not.
-    pub fn objects(&self) -> Vec<String> {
+    pub(crate) fn objects(&self) -> Vec<String> {
         fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
             for entry in std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path()) {
                 if entry.is_dir() { walk(&entry, found) } else { found.push(entry) }
@@ -67,24 +67,24 @@ impl World {
         found.into_iter().map(key).collect()
     }
 
-    pub async fn send_block(&mut self, block: Block) {
+    pub(crate) async fn send_block(&mut self, block: Block) {
         self.append(Record::Block(block.clone())).await;
         self.sent.insert((block.header.stream_id, block.header.sequence), block);
     }
 
-    pub async fn send_process(&mut self, process: Process) {
+    pub(crate) async fn send_process(&mut self, process: Process) {
         self.processes.insert(process.process_id);
         self.append(Record::Process(process)).await;
     }
 
     /// Sends what was sent before once more, as after a lost reply.
-    pub async fn send_again(&self, every: usize) {
+    pub(crate) async fn send_again(&self, every: usize) {
         for block in self.sent.values().step_by(every) {
             self.append(Record::Block(block.clone())).await;
         }
     }
 
-    pub async fn send_bytes(&self, topic: Topic, key: &str, value: impl Into<bytes::Bytes>) {
+    pub(crate) async fn send_bytes(&self, topic: Topic, key: &str, value: impl Into<bytes::Bytes>) {
         let record = NewRecord { topic, key: key.to_owned().into(), value: value.into(), headers: vec![] };
         self.log.append(vec![record]).await.expect("memory takes it");
     }
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// What stands in the topic, partition by partition, as text.
-    pub async fn values(&self, topic: Topic) -> Vec<String> {
+    pub(crate) async fn values(&self, topic: Topic) -> Vec<String> {
         let mut values = Vec::new();
         for description in self.log.topics().await.expect("topics").into_iter().filter(|found| found.topic == topic) {
             for partition in 0..description.partitions {
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// Waits until everything in the log is in the lake.
-    pub async fn drained(&self, catalog: &dyn Catalog) {
+    pub(crate) async fn drained(&self, catalog: &dyn Catalog) {
         let drained = async {
             loop {
                 let lags = lag(&self.log, catalog).await.expect("the lag can be told");
@@ -127,7 +127,7 @@ impl World {
     }
 
     /// Every acknowledged block and process is visible, once, with the bytes that were sent.
-    pub async fn assert_exactly_once(&self) {
+    pub(crate) async fn assert_exactly_once(&self) {
         let lake = self.lake().await;
         let visible = lake.catalog().blocks(&BlockFilter::default()).await.expect("blocks can be listed");
         let identity = |entry: &BlockEntry| (entry.stream_id, entry.sequence);
@@ -146,35 +146,35 @@ impl World {
 }
 
 /// A writer on a task of its own.
-pub struct Worker {
-    pub task: JoinHandle<framelake_writer::Result<()>>,
-    pub shutdown: CancellationToken,
-    pub stats: Stats,
+pub(crate) struct Worker {
+    pub(crate) task: JoinHandle<framelake_writer::Result<()>>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) stats: Stats,
 }
 
 impl Worker {
-    pub fn start(world: &World, lake: Lake, options: Options) -> Self {
+    pub(crate) fn start(world: &World, lake: Lake, options: Options) -> Self {
         let writer = Writer::new(Arc::new(world.log.clone()), lake, options);
         let (stats, shutdown) = (writer.stats(), CancellationToken::new());
         Self { task: tokio::spawn(writer.run(shutdown.clone())), shutdown, stats }
     }
 
     /// Orderly: what it holds is committed.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         let ended = timeout(PATIENCE, self.task).await.expect("a shutdown ends in time");
         ended.expect("the worker did not panic").expect("the worker did not fail");
     }
 
     /// As kill -9 would: nothing after this step happens.
-    pub async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.task.abort();
         let _cancelled = self.task.await;
     }
 }
 
 /// Options that make many small segments fast.
-pub fn options(member: &str) -> Options {
+pub(crate) fn options(member: &str) -> Options {
     Options {
         segment_records_max: 5,
         segment_age_max: Duration::from_millis(20),
@@ -185,19 +185,19 @@ pub fn options(member: &str) -> Options {
     }
 }
 
-pub fn failing(member: &str, failpoints: Failpoints) -> Options {
+pub(crate) fn failing(member: &str, failpoints: Failpoints) -> Options {
     Options { failpoints, ..options(member) }
 }
 
 /// A process with its log stream and one thread's spans.
-pub struct Program {
-    pub process: Process,
+pub(crate) struct Program {
+    pub(crate) process: Process,
     log: StreamId,
     spans: StreamId,
 }
 
 impl Program {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let process = Process {
             process_id: ProcessId::now_v7(),
             revision: 0,
@@ -224,7 +224,7 @@ impl Program {
     }
 
     /// A block of `lines` log lines.
-    pub fn log_block(&self, sequence: u64, lines: u64) -> Block {
+    pub(crate) fn log_block(&self, sequence: u64, lines: u64) -> Block {
         let mut encoder = LogEncoder::new();
         for line in 0..lines {
             encoder.push(SiteId(0), ThreadId(0), line, Some(&format!("line {line} of block {sequence}")));
@@ -233,7 +233,7 @@ impl Program {
     }
 
     /// A block of `spans` spans.
-    pub fn span_block(&self, sequence: u64, spans: u64) -> Block {
+    pub(crate) fn span_block(&self, sequence: u64, spans: u64) -> Block {
         let mut encoder = SpanEncoder::new();
         for span in 0..spans {
             encoder.begin(SiteId(0), 2 * span);
