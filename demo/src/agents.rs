@@ -5,8 +5,8 @@ use rapier3d::prelude::Vector;
 
 use crate::navigation::{Cell, Grid, Path, Scratch};
 use crate::random::Random;
-use crate::trace::{debug, span};
 use crate::world::{HALF_MAP, STEP_SECONDS, World};
+use framelake::{debug, instrument, span};
 
 const SIGHT: f32 = 6.0;
 const SPEED_MAX: f32 = 4.5;
@@ -117,8 +117,8 @@ struct Senses {
     sees_waypoint: bool,
 }
 
+#[instrument]
 fn perceive(scene: &Scene<'_>, index: usize) -> Senses {
-    span!("perceive");
     let agent = &scene.agents[index];
     let (crowd, neighbours) = query_neighbours(scene.agents, index);
     let things = query_obstacles(scene.world, agent.position);
@@ -126,8 +126,8 @@ fn perceive(scene: &Scene<'_>, index: usize) -> Senses {
     Senses { pressure: crowd + things, neighbours, sees_waypoint }
 }
 
+#[instrument]
 fn query_neighbours(agents: &[Agent], index: usize) -> (Vector, usize) {
-    span!("query_neighbours");
     let here = agents[index].position;
     let mut pressure = Vector::ZERO;
     let mut count = 0;
@@ -142,8 +142,8 @@ fn query_neighbours(agents: &[Agent], index: usize) -> (Vector, usize) {
     (pressure, count)
 }
 
+#[instrument]
 fn query_obstacles(world: &World, position: Vector) -> Vector {
-    span!("query_obstacles");
     let mut pressure = Vector::ZERO;
     for (center, radius) in world.around(position + EYES, 2.5) {
         let mut offset = position - center;
@@ -154,8 +154,8 @@ fn query_obstacles(world: &World, position: Vector) -> Vector {
     pressure
 }
 
+#[instrument]
 fn query_line_of_sight(scene: &Scene<'_>, agent: &Agent) -> bool {
-    span!("query_line_of_sight");
     let Some(cell) = agent.path.get(agent.next) else { return true };
     let offset = scene.grid.center(*cell) - agent.position;
     let distance = offset.length();
@@ -163,8 +163,8 @@ fn query_line_of_sight(scene: &Scene<'_>, agent: &Agent) -> bool {
 }
 
 /// The mood of highest utility.
+#[instrument]
 fn think(scene: &Scene<'_>, agent: &Agent, senses: &Senses) -> Mood {
-    span!("think");
     let fear = scene.danger.map_or(0.0, |danger| 25.0 / (danger - agent.position).length().max(1.0));
     let stubbornness = if agent.mood == Mood::Flee { 0.5 } else { 0.0 };
     let crowding = senses.neighbours as f32 * 0.05 + if senses.sees_waypoint { 0.0 } else { 0.3 };
@@ -183,8 +183,8 @@ fn advance(grid: &Grid, agent: &Agent) -> usize {
         .map_or(agent.path.len(), |ahead| agent.next + ahead)
 }
 
+#[instrument]
 fn find_path(grid: &Grid, from: Vector, goal: Cell, index: usize, scratch: &mut Scratch) -> Path {
-    span!("find_path");
     let start = grid.nearest_walkable(grid.cell_at(from));
     let path = grid.find_path(start, grid.nearest_walkable(goal), scratch);
     debug!("agent {} found a path of {} cells, {} expanded", index, path.cells.len(), path.expanded);
@@ -204,8 +204,8 @@ fn steer(scene: &Scene<'_>, agent: &Agent, mood: Mood, senses: &Senses, waypoint
 }
 
 /// Three feelers ahead; what they touch pushes sideways.
+#[instrument]
 fn avoid_obstacles(world: &World, agent: &Agent) -> Vector {
-    span!("avoid_obstacles");
     let ahead = agent.velocity.normalize_or_zero();
     if ahead == Vector::ZERO {
         return Vector::ZERO;

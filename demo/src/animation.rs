@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 use rapier3d::prelude::{Pose, Rotation, Vector};
 
 use crate::agents::{Agent, Mood};
-use crate::trace::span;
+use framelake::{instrument, span};
 
 /// Spine 4, head 1, arms 2 × 3, legs 2 × 4, tail 3.
 const BONES: usize = 22;
@@ -33,8 +33,8 @@ impl Skeletons {
         self.bones.len()
     }
 
+    #[instrument]
     fn animate_agent(&mut self, agent: &Agent, index: usize, frame: u64) {
-        span!("animate_agent");
         let speed = agent.velocity.length();
         let cadence = if agent.mood == Mood::Flee { 3.2 } else { 2.0 };
         let phase = (frame as f32 / 60.0 * cadence + index as f32 * 0.37).fract() * TAU;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::random::Random;
-use crate::trace::{metric, span};
 use crate::workers;
 use crate::world::{HALF_MAP, Impact};
+use framelake::{metric, span};
 
 const SAMPLE_RATE: f32 = 48_000.0;
 /// 10 ms at 48 kHz.

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Recording could not be started.
+    #[error(transparent)]
+    Recorder(#[from] framelake::Error),
     /// A thread could not be started.
     #[error("cannot start a thread of the game; raise the limit on threads (ulimit -u): {0}")]
     Spawn(#[source] io::Error),

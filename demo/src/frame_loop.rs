@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::probe::{self, Sample};
 use crate::simulation::{FrameFacts, Simulation};
 use crate::system;
-use crate::trace::{frame, info, metric, span, warn};
 use crate::{Error, Options};
+use framelake::{frame, info, instrument, metric, span, warn};
 
 /// 1/60 s.
 pub(crate) const FRAME: Duration = Duration::from_nanos(16_666_667);
@@ -72,28 +72,29 @@ pub(crate) fn play(options: &Options, simulation: &mut Simulation, stop: &Atomic
     Ok(played)
 }
 
+#[instrument]
 fn wait_for_tick(due: Instant) {
-    span!("wait_for_tick");
     thread::sleep(due.saturating_duration_since(Instant::now()));
 }
 
 /// The frame's metrics; returns what recording them cost, the probe's spans included.
+#[instrument]
 fn report_frame(simulation: &Simulation, facts: &FrameFacts, work: Duration, memory: u64) -> Sample {
-    span!("report_frame");
     let bodies = simulation.bodies() as u64;
     let projectiles = simulation.projectiles() as u64;
     let agents = simulation.agent_count() as u64;
+    let properties = simulation.properties();
     let begin = Instant::now();
-    metric!("frame_time", "ms", work.as_secs_f64() * 1e3);
-    metric!("physics_time", "ms", facts.physics_time.as_secs_f64() * 1e3);
-    metric!("bodies", "1", bodies);
-    metric!("awake_bodies", "1", facts.step.awake as u64);
-    metric!("contacts", "1", facts.step.contacts as u64);
-    metric!("projectiles", "1", projectiles);
-    metric!("agents", "1", agents);
-    metric!("visible_instances", "1", facts.drawn.visible as u64);
-    metric!("render_list", "By", facts.drawn.bytes as u64);
-    metric!("resident_memory", "By", memory);
+    metric!("frame_time", "ms", work.as_secs_f64() * 1e3, properties);
+    metric!("physics_time", "ms", facts.physics_time.as_secs_f64() * 1e3, properties);
+    metric!("bodies", "1", bodies, properties);
+    metric!("awake_bodies", "1", facts.step.awake as u64, properties);
+    metric!("contacts", "1", facts.step.contacts as u64, properties);
+    metric!("projectiles", "1", projectiles, properties);
+    metric!("agents", "1", agents, properties);
+    metric!("visible_instances", "1", facts.drawn.visible as u64, properties);
+    metric!("render_list", "By", facts.drawn.bytes as u64, properties);
+    metric!("resident_memory", "By", memory, properties);
     Sample { nanoseconds: begin.elapsed().as_nanos() as u64, events: 10 } + probe::measure()
 }
 

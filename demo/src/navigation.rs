@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use rapier3d::prelude::Vector;
 
-use crate::trace::span;
+use framelake::{instrument, span};
 
 /// Cost of a straight step; a diagonal one costs [`DIAGONAL`], 7/5 being close to √2.
 const STRAIGHT: u32 = 5;
@@ -166,8 +166,8 @@ impl Grid {
     }
 
     /// Breadth first from all blocked cells at once.
+    #[instrument]
     fn measure_clearance(&mut self) {
-        span!("measure_clearance");
         self.clearance.fill(u8::MAX);
         let mut queue = VecDeque::new();
         for (cell, blocked) in self.blocked.iter().enumerate() {
@@ -187,8 +187,8 @@ impl Grid {
         }
     }
 
+    #[instrument]
     fn label_regions(&mut self) {
-        span!("label_regions");
         let mut region = std::mem::take(&mut self.region);
         let mut label = 0u16;
         let mut stack = Vec::new();

@@ -4,7 +4,7 @@ use std::iter::Sum;
 use std::ops::Add;
 use std::time::Instant;
 
-use crate::trace::span;
+use framelake::span;
 
 /// Span pairs timed at once.
 const PAIRS: u64 = 4;

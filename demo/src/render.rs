@@ -2,8 +2,8 @@
 
 use rapier3d::prelude::{Pose, RigidBodyHandle, Vector};
 
-use crate::trace::span;
 use crate::world::{Body, World};
+use framelake::{instrument, span};
 
 /// Instances that are tested against the view together.
 const CHUNK: usize = 128;
@@ -83,8 +83,8 @@ impl Renderer {
         Drawn { instances: self.instances.iter().flatten().count(), visible: self.draws.len(), bytes }
     }
 
+    #[instrument]
     fn cull(&mut self, eye: Vector, view: Vector) {
-        span!("cull");
         self.draws.clear();
         for (chunk_index, chunk) in self.instances.chunks(CHUNK).enumerate() {
             cull_chunk(chunk, chunk_index * CHUNK, eye, view, &mut self.draws);
@@ -104,8 +104,8 @@ impl Renderer {
     }
 }
 
+#[instrument]
 fn cull_chunk(chunk: &[Option<Instance>], first: usize, eye: Vector, view: Vector, draws: &mut Vec<Draw>) {
-    span!("cull_chunk");
     for (index, instance) in chunk.iter().enumerate() {
         let Some(instance) = instance else { continue };
         let offset = instance.pose.translation - eye;

@@ -13,7 +13,7 @@ use crate::{Error, Options};
 /// What the game says of its run, written as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The process's id in every table.
+    /// The process's id in every table; empty, and nothing counted, where recording was off.
     pub process_id: String,
     /// The match's seed.
     pub seed: u64,
@@ -113,20 +113,17 @@ pub struct Probe {
 }
 
 impl Report {
-    pub(crate) fn new(options: &Options, played: &Played, recorded: &crate::framelake::Report) -> Self {
+    pub(crate) fn new(options: &Options, played: &Played, recorded: Option<&framelake::Report>) -> Self {
         let elapsed_seconds = played.elapsed.as_secs_f64();
-        let stats = &recorded.stats;
+        let stats = recorded.map(|recorded| recorded.stats).unwrap_or_default();
         let kinds = [("span", stats.spans), ("log", stats.logs), ("metric", stats.metrics), ("frame", stats.frames)];
-        let total = |kind: crate::framelake::KindStats| Total {
-            events: kind.events,
-            rows: kind.emitted,
-            dropped: kind.dropped,
-        };
+        let total =
+            |kind: framelake::KindStats| Total { events: kind.events, rows: kind.emitted, dropped: kind.dropped };
         let totals: BTreeMap<String, Total> = kinds.map(|(name, kind)| (name.to_owned(), total(kind))).into();
         let events: u64 = totals.values().map(|total| total.events).sum();
         let milliseconds = |work: &Duration| work.as_secs_f64() * 1e3;
         Self {
-            process_id: recorded.process_id.to_string(),
+            process_id: recorded.map(|recorded| recorded.process_id.to_string()).unwrap_or_default(),
             seed: options.seed,
             elapsed_seconds,
             cpu_seconds: crate::system::cpu_seconds(),
@@ -136,12 +133,12 @@ impl Report {
             frame_ms: Spread::of(played.work.iter().map(milliseconds)),
             totals,
             events_per_second: events as f64 / elapsed_seconds.max(f64::MIN_POSITIVE),
-            streams: recorded.streams.iter().map(Stream::new).collect(),
+            streams: recorded.iter().flat_map(|recorded| &recorded.streams).map(Stream::new).collect(),
             probe: Probe::new(&played.probes, events),
             background_cpu_seconds: stats.background_cpu_ns as f64 / 1e9,
             queue_bytes_peak: stats.queue_bytes_peak,
             send_errors: stats.send_errors,
-            undelivered_rows: recorded.undelivered_rows,
+            undelivered_rows: recorded.map_or(0, |recorded| recorded.undelivered_rows),
             world_digest: format!("{:016x}", played.digest),
         }
     }
@@ -157,7 +154,7 @@ impl Report {
 }
 
 impl Stream {
-    fn new(stream: &crate::framelake::StreamReport) -> Self {
+    fn new(stream: &framelake::StreamReport) -> Self {
         Self {
             stream_id: stream.stream_id.to_string(),
             kind: stream.kind.to_string(),

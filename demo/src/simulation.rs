@@ -14,10 +14,12 @@ use crate::navigation::Grid;
 use crate::probe::Sample;
 use crate::render::{Drawn, Renderer};
 use crate::streaming::Streaming;
-use crate::trace::{info, span};
 use crate::workers::{Minds, Physics, Snapshot};
 use crate::world::{Digest, HALF_MAP, Step, World};
+use framelake::{PropertySet, info, instrument, span};
 
+/// The only map there is.
+pub(crate) const MAP: &str = "ring of ten";
 const SITES: usize = 10;
 /// Cells of 1 m.
 const GRID_SIDE: usize = 2 * HALF_MAP as usize;
@@ -59,7 +61,8 @@ enum Site {
 pub(crate) struct Simulation {
     seed: u64,
     frame: u64,
-    wave: u64,
+    /// What every metric of the match carries.
+    properties: PropertySet,
     world: Arc<RwLock<World>>,
     places: Vec<Vector>,
     sites: Vec<Site>,
@@ -97,7 +100,7 @@ impl Simulation {
         Ok(Self {
             seed,
             frame: 0,
-            wave: 0,
+            properties: properties("warm-up"),
             world: Arc::new(RwLock::new(world)),
             sites: vec![Site::Stands; places.len()],
             places,
@@ -147,9 +150,9 @@ impl Simulation {
         self.world().projectile_count()
     }
 
-    /// The number of the wave that runs.
-    pub(crate) fn wave(&self) -> u64 {
-        self.wave
+    /// Map and phase of the match.
+    pub(crate) fn properties(&self) -> PropertySet {
+        self.properties
     }
 
     /// Equal for equal states.
@@ -162,8 +165,8 @@ impl Simulation {
         digest.0
     }
 
+    #[instrument]
     fn game_systems(&mut self) -> Result<(), Error> {
-        span!("game_systems");
         self.wave_system();
         self.projectile_system();
         self.damage_system();
@@ -175,16 +178,16 @@ impl Simulation {
         Ok(())
     }
 
+    #[instrument]
     fn wave_system(&mut self) {
-        span!("wave_system");
         if let Some(wave) = director::wave_beginning(self.frame, SITES, self.seed) {
-            self.wave = wave.number;
+            self.properties = properties(if wave.targets.len() > 1 { "siege" } else { "skirmish" });
             info!("wave {} begins: {} targets, the first is site {}", wave.number, wave.targets.len(), wave.targets[0]);
         }
     }
 
+    #[instrument]
     fn projectile_system(&mut self) {
-        span!("projectile_system");
         let shots = director::shots(self.frame, &self.places, self.seed);
         let frame = self.frame;
         let retired = {
@@ -199,8 +202,8 @@ impl Simulation {
         }
     }
 
+    #[instrument]
     fn damage_system(&mut self) {
-        span!("damage_system");
         // One site a frame: nobody sees a fall ten frames late.
         let site = (self.frame % SITES as u64) as usize;
         if self.sites[site] != Site::Stands {
@@ -217,8 +220,8 @@ impl Simulation {
 
     /// Replaces what fell, all at once at the end of a siege cycle. Where an asset is late the frame waits for it, and navigation is rebuilt after
     /// each building: the hitch that players know from a level streaming in.
+    #[instrument]
     fn rebuild_system(&mut self) -> Result<(), Error> {
-        span!("rebuild_system");
         if !director::is_rebuilding(self.frame) {
             return Ok(());
         }
@@ -237,8 +240,8 @@ impl Simulation {
         Ok(())
     }
 
+    #[instrument]
     fn navigation_system(&mut self) {
-        span!("navigation_system");
         if self.frame.is_multiple_of(NAVIGATION_FRAMES) && self.danger.is_some() {
             self.rebuild_navigation();
         }
@@ -247,8 +250,8 @@ impl Simulation {
         }
     }
 
+    #[instrument]
     fn rebuild_navigation(&mut self) {
-        span!("rebuild_navigation");
         let obstacles = self.world().obstacles();
         let grid = Grid::build(GRID_SIDE, 1.0, &obstacles);
         info!(
@@ -275,8 +278,8 @@ impl Simulation {
         }
     }
 
+    #[instrument]
     fn apply_decisions(&mut self, decisions: Vec<agents::Decision>) {
-        span!("apply_decisions");
         // The workers gave their share back, so this does not copy.
         agents::apply(Arc::<Vec<Agent>>::make_mut(&mut self.agents), decisions, self.frame);
     }
@@ -299,6 +302,10 @@ impl Simulation {
     fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
         self.world.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn properties(phase: &str) -> PropertySet {
+    PropertySet::new([("map", MAP), ("phase", phase)])
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use crate::Error;
 use crate::blueprint::Blueprint;
 use crate::random::Random;
-use crate::trace::{debug, metric, span};
 use crate::workers;
+use framelake::{debug, instrument, metric, span};
 
 /// Buildings in the store.
 const BUILDINGS: u64 = 24;
@@ -100,8 +100,8 @@ impl Store {
         Self { buildings: (0..BUILDINGS).map(building).collect(), pages: (0..PAGES).map(page).collect() }
     }
 
+    #[instrument]
     fn load_building(&self, number: u64) -> Option<Blueprint> {
-        span!("load_building");
         let asset = &self.buildings[(number % BUILDINGS) as usize];
         let bytes = decompress(asset)?;
         let blueprint = {
@@ -119,8 +119,8 @@ impl Store {
     }
 
     /// Opens a page, makes its smaller versions and packs them for the (absent) graphics card; returns the packed size.
+    #[instrument]
     fn transcode_page(&self, number: u64) -> usize {
-        span!("transcode_page");
         let Some(mut level) = decompress(&self.pages[(number % PAGES) as usize]) else { return 0 };
         let mut side = PAGE_SIDE;
         let mut packed = 0;
@@ -133,14 +133,14 @@ impl Store {
     }
 }
 
+#[instrument]
 fn compress(bytes: &[u8]) -> Vec<u8> {
-    span!("compress");
     // Compressing from memory to memory fails only where memory does.
     zstd::bulk::compress(bytes, ZSTD_LEVEL).unwrap_or_default()
 }
 
+#[instrument]
 fn decompress(asset: &[u8]) -> Option<Vec<u8>> {
-    span!("decompress");
     zstd::bulk::decompress(asset, 1 << 20).ok()
 }
 

@@ -10,7 +10,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Resident bytes; 0 where the operating system does not say.
 #[cfg(target_os = "linux")]
 pub(crate) fn resident_bytes() -> u64 {
-    crate::trace::span!("read_memory");
+    framelake::span!("read_memory");
     // The second number: resident pages.
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_BYTES

@@ -13,8 +13,8 @@ use crate::Error;
 use crate::agents::{self, Agent, Decision, Scene};
 use crate::navigation::{Grid, Scratch};
 use crate::probe::{self, Sample};
-use crate::trace::span;
 use crate::world::{Step, World};
+use framelake::span;
 
 /// Walkers of one job: small enough that two workers end at about the same time, large enough that hand-over does not show.
 const JOB_AGENTS: usize = 14;

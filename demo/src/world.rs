@@ -10,7 +10,7 @@ use rapier3d::prelude::{
 
 use crate::blueprint::Blueprint;
 use crate::navigation::Obstacle;
-use crate::trace::span;
+use framelake::{instrument, span};
 
 /// Half the side of the square map, in metres.
 pub(crate) const HALF_MAP: f32 = 80.0;
@@ -117,8 +117,8 @@ impl World {
         self.buildings[site].parts = parts.collect();
     }
 
+    #[instrument]
     fn clear_site(&mut self, site: usize) {
-        span!("clear_site");
         for (part, _) in std::mem::take(&mut self.buildings[site].parts) {
             self.physics.remove_body(part);
         }
@@ -168,8 +168,8 @@ impl World {
         Step { impacts, awake: self.physics.islands.num_active_bodies(), contacts }
     }
 
+    #[instrument]
     fn collect_impacts(&mut self) -> Vec<Impact> {
-        span!("collect_impacts");
         let mut impacts = Vec::new();
         for event in self.collisions.get_mut().unwrap_or_else(PoisonError::into_inner).try_iter() {
             let CollisionEvent::Started(one, other, _) = event else { continue };
