@@ -37,6 +37,7 @@ impl Services {
             ("FRAMELAKE_TEST_POSTGRES", self.postgres.clone()),
             ("FRAMELAKE_TEST_S3", self.s3.clone()),
             ("FRAMELAKE_TEST_S3_BUCKET", S3_BUCKET.to_owned()),
+            ("FRAMELAKE_TEST_S3_DIRECTORY", directory().join("s3/objects").display().to_string()),
             ("FRAMELAKE_TEST_S3_ACCESS_KEY_ID", S3_ACCESS_KEY.to_owned()),
             ("FRAMELAKE_TEST_S3_SECRET_ACCESS_KEY", S3_SECRET_KEY.to_owned()),
         ]
