@@ -163,6 +163,9 @@ fn spans(name: &str, edges: &[Edge], names: &Names) {
     );
 }
 
+/// Makes one value after the other.
+type Shape = Box<dyn FnMut(&mut Random) -> Value>;
+
 fn main() {
     let names = Names(
         (0..SITES)
@@ -227,7 +230,7 @@ fn main() {
         |block| decode::logs(block).unwrap().site.len(),
     );
 
-    let mut shapes: Vec<(&str, Box<dyn FnMut(&mut Random) -> Value>)> = Vec::new();
+    let mut shapes: Vec<(&str, Shape)> = Vec::new();
     let mut walk = 0;
     shapes.push((
         "integer metric, random walk",

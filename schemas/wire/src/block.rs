@@ -152,6 +152,8 @@ impl Block {
 
     /// The CRC32C that stands in the record: the identity of the bytes, by which a re-sent block is told from another one that
     /// claims the same (stream, sequence).
+    ///
+    /// Computed over the newest schema's bytes. A schema with a new field must give blocks read from older records the CRC they had.
     #[must_use]
     pub fn crc(&self) -> u32 {
         let mut before = Vec::with_capacity(512 + self.header.thread_name.len());

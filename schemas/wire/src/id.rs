@@ -66,3 +66,31 @@ id! {
     /// A block; fixed when the block is opened and kept over retries, spool and recovery.
     BlockId
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_as_they_are_printed() {
+        let id = StreamId::now_v7();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().to_uppercase().parse(), Ok(id));
+        assert_eq!(id.to_string(), id.to_string().to_lowercase());
+        assert_eq!(Uuid::from_bytes(*id.as_bytes()).get_version_num(), 7);
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused_by_its_name() {
+        for text in ["", "castle", "0190163d-8694-739b-aea5-966c26f8ad9", "0190163d-8694-739b-aea5-966c26f8ad91x"] {
+            let error = text.parse::<ProcessId>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{text:?} is not an id; give a UUID")), "{error}");
+        }
+    }
+
+    #[test]
+    fn later_ids_sort_after_earlier_ones() {
+        let ids: Vec<BlockId> = (0..1000).map(|_| BlockId::now_v7()).collect();
+        assert!(ids.is_sorted());
+    }
+}

@@ -3,7 +3,7 @@
 use crate::{
     Error, ProcessId, RecordKind, Result, StreamId, UnixNanos,
     avro::{self, Version},
-    limits::{PROPERTIES_MAX, RECORD_BYTES_MAX},
+    limits::{PROPERTIES_MAX, RECORD_BYTES_MAX, STRING_BYTES_MAX},
     schema, varint,
     varint::Reader,
 };
@@ -55,7 +55,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// The record as Avro single-object bytes. Strings beyond [`crate::limits::STRING_BYTES_MAX`] are cut at a character boundary.
+    /// The record as Avro single-object bytes, never more than a record may have: texts are cut at 1 KiB (`exit_reason` at 32 KiB), and of
+    /// `properties` and `dropped` go out the first 256 and the newest 4,096 entries.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut record = Vec::with_capacity(512);
@@ -92,17 +93,17 @@ impl Process {
             Field::ParentProcessId => avro::put_option(out, self.parent_process_id, |out, id| {
                 out.extend_from_slice(id.as_bytes());
             }),
-            Field::Exe => avro::put_string(out, &self.exe),
-            Field::Version => avro::put_string(out, &self.version),
-            Field::User => avro::put_string(out, &self.user),
-            Field::Host => avro::put_string(out, &self.host),
-            Field::Os => avro::put_string(out, &self.os),
-            Field::Arch => avro::put_string(out, &self.arch),
-            Field::Cpu => avro::put_string(out, &self.cpu),
+            Field::Exe => put_text(out, &self.exe),
+            Field::Version => put_text(out, &self.version),
+            Field::User => put_text(out, &self.user),
+            Field::Host => put_text(out, &self.host),
+            Field::Os => put_text(out, &self.os),
+            Field::Arch => put_text(out, &self.arch),
+            Field::Cpu => put_text(out, &self.cpu),
             Field::Cores => avro::put_unsigned(out, u64::from(self.cores)),
             Field::MemoryBytes => avro::put_unsigned(out, self.memory_bytes),
             Field::Pid => avro::put_unsigned(out, u64::from(self.pid)),
-            Field::Sdk => avro::put_string(out, &self.sdk),
+            Field::Sdk => put_text(out, &self.sdk),
             Field::StartTime => varint::put_signed(out, self.start_time),
             Field::LastSeen => varint::put_signed(out, self.last_seen),
             Field::EndTime => avro::put_option(out, self.end_time, varint::put_signed),
@@ -113,10 +114,14 @@ impl Process {
                     avro::put_string(out, value);
                 })
             }
-            Field::Dropped => avro::put_map(out, self.dropped.iter(), |out, (stream_id, count)| {
-                avro::put_string(out, &stream_id.to_string());
-                avro::put_unsigned(out, *count);
-            }),
+            Field::Dropped => avro::put_map(
+                out,
+                self.dropped.iter().skip(self.dropped.len().saturating_sub(DROPPED_MAX)),
+                |out, (stream_id, count)| {
+                    avro::put_string(out, &stream_id.to_string());
+                    avro::put_unsigned(out, *count);
+                },
+            ),
         }
     }
 
@@ -191,6 +196,19 @@ impl Process {
             dropped: BTreeMap::new(),
         }
     }
+}
+
+/// Most bytes of a text that is not `exit_reason`.
+const TEXT_BYTES_MAX: usize = 1024;
+/// Most streams whose losses go out.
+const DROPPED_MAX: usize = 4096;
+/// 8 texts, the exit reason, properties, losses (36 characters, their length and 10 bytes of number), and the numbers between.
+const RECORD_BYTES: usize =
+    8 * TEXT_BYTES_MAX + STRING_BYTES_MAX + PROPERTIES_MAX * 2 * (TEXT_BYTES_MAX + 2) + DROPPED_MAX * 47 + 256;
+const _: () = assert!(RECORD_BYTES <= RECORD_BYTES_MAX);
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    avro::put_string(out, avro::cut(text, TEXT_BYTES_MAX));
 }
 
 /// The fields of all versions of the schema.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::avro::reference::{self, Value};
 use crate::schema::{PROCESS_FINGERPRINT, PROCESS_SCHEMA, record_body, single_object};
-use proptest::{collection::btree_map, option, prelude::*};
+use proptest::{collection::btree_map, option, prelude::*, strategy::ValueTree};
 use uuid::Uuid;
 
 fn processes(entries: usize) -> impl Strategy<Value = Process> {
@@ -130,4 +130,29 @@ proptest! {
         let record = process.encode();
         prop_assert!(Process::decode(&record[..at.index(record.len())]).is_err());
     }
+}
+
+#[test]
+fn the_largest_process_fits_a_record() {
+    let text = "ä".repeat(40_000);
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut process = processes(0).new_tree(&mut runner).unwrap().current();
+    for field in [&mut process.exe, &mut process.version, &mut process.user, &mut process.host] {
+        *field = text.clone();
+    }
+    process.exit_reason = Some(text.clone());
+    process.properties = (0..1000).map(|n| (format!("{n:04}{text}"), text.clone())).collect();
+    process.dropped = (0..5000u32).map(|n| (stream(n), u64::MAX >> 1)).collect();
+    let record = process.encode();
+    assert!(record.len() <= RECORD_BYTES_MAX);
+    let back = Process::decode(&record).unwrap();
+    assert_eq!((back.exe.len(), back.exit_reason.unwrap().len()), (1024, 32 * 1024));
+    assert_eq!((back.properties.len(), back.dropped.len()), (256, 4096));
+    assert!(back.dropped.contains_key(&stream(4999)));
+}
+
+fn stream(number: u32) -> StreamId {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    StreamId::from_bytes(bytes)
 }
