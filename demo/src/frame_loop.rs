@@ -84,18 +84,21 @@ fn report_frame(simulation: &Simulation, facts: &FrameFacts, work: Duration, mem
     let projectiles = simulation.projectiles() as u64;
     let agents = simulation.agent_count() as u64;
     let properties = simulation.properties();
-    let begin = Instant::now();
-    metric!("frame_time", "ms", work.as_secs_f64() * 1e3, properties);
-    metric!("physics_time", "ms", facts.physics_time.as_secs_f64() * 1e3, properties);
-    metric!("bodies", "1", bodies, properties);
-    metric!("awake_bodies", "1", facts.step.awake as u64, properties);
-    metric!("contacts", "1", facts.step.contacts as u64, properties);
-    metric!("projectiles", "1", projectiles, properties);
-    metric!("agents", "1", agents, properties);
-    metric!("visible_instances", "1", facts.drawn.visible as u64, properties);
-    metric!("render_list", "By", facts.drawn.bytes as u64, properties);
-    metric!("resident_memory", "By", memory, properties);
-    Sample { nanoseconds: begin.elapsed().as_nanos() as u64, events: 10 } + probe::measure()
+    let milliseconds = work.as_secs_f64() * 1e3;
+    let physics_ms = facts.physics_time.as_secs_f64() * 1e3;
+    let metrics = || {
+        metric!("frame_time", "ms", milliseconds, properties);
+        metric!("physics_time", "ms", physics_ms, properties);
+        metric!("bodies", "1", bodies, properties);
+        metric!("awake_bodies", "1", facts.step.awake as u64, properties);
+        metric!("contacts", "1", facts.step.contacts as u64, properties);
+        metric!("projectiles", "1", projectiles, properties);
+        metric!("agents", "1", agents, properties);
+        metric!("visible_instances", "1", facts.drawn.visible as u64, properties);
+        metric!("render_list", "By", facts.drawn.bytes as u64, properties);
+        metric!("resident_memory", "By", memory, properties);
+    };
+    probe::time(10, metrics) + probe::time_spans()
 }
 
 fn warn_if_slow(number: u64, work: Duration, facts: &FrameFacts) {

@@ -86,10 +86,6 @@ impl Grid {
         Vector::new(place(column), 0.0, place(row))
     }
 
-    pub(crate) fn is_blocked(&self, cell: Cell) -> bool {
-        self.blocked[cell as usize]
-    }
-
     /// The walkable cell nearest to `cell`; `cell` itself where everything is blocked.
     pub(crate) fn nearest_walkable(&self, cell: Cell) -> Cell {
         let mut seen = vec![false; self.blocked.len()];

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::frame_loop::{FRAME, Played};
-use crate::probe::Sample;
+use crate::probe::{Sample, Timed};
 use crate::{Error, Options};
 
 /// What the game says of its run, written as JSON.
@@ -94,22 +94,25 @@ pub struct Spread {
     pub max: f64,
 }
 
-/// What recording cost. In each frame some calls are timed on each of the game's threads: the main thread's metrics, and four spans beside every job.
+/// What recording cost. In each frame some calls are timed: the main thread's metrics, and four spans on the main thread and beside every job of
+/// the walkers' threads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
     /// Frames with timed calls.
     pub samples: u64,
     /// Calls timed, as events.
     pub events: u64,
-    /// Median over the frames of (time in timed calls / their events).
+    /// Those of them in the middle of which the scheduler gave the processor to another thread.
+    pub events_preempted: u64,
+    /// Median over the frames of (time in undisturbed timed calls / their events).
     pub ns_per_event: f64,
-    /// Time in a frame's timed calls, in microseconds; what the scheduler takes in the middle of one is in here.
-    pub timed_us: Spread,
-    /// Time inside recording calls of a whole frame over all threads, in microseconds: the frame's mean number of events at `ns_per_event`, and
-    /// whatever this frame's timed calls took beyond that rate.
+    /// Time inside recording calls of a whole frame over all threads, in microseconds: the mean number of events of a frame at `ns_per_event`,
+    /// and whatever this frame's undisturbed timed calls took beyond that rate. Waiting for a lock or a system call would show here.
     pub frame_us: Spread,
     /// `frame_us.p999`.
     pub frame_us_p999: f64,
+    /// As `frame_us`, with the time that the scheduler gave to others in the middle of a timed call.
+    pub frame_us_with_preemption: Spread,
 }
 
 impl Report {
@@ -181,19 +184,26 @@ impl Spread {
 
 impl Probe {
     fn new(samples: &[Sample], events_recorded: u64) -> Option<Self> {
-        let timed: Vec<&Sample> = samples.iter().filter(|sample| sample.events > 0).collect();
-        let rate = |sample: &&Sample| sample.nanoseconds as f64 / sample.events as f64;
-        let ns_per_event = Spread::of(timed.iter().map(rate)).p50;
+        let timed: Vec<&Sample> = samples.iter().filter(|sample| sample.all().events > 0).collect();
+        if timed.is_empty() {
+            return None;
+        }
+        let undisturbed = timed.iter().map(|sample| sample.undisturbed).filter(|timed| timed.events > 0);
+        let ns_per_event = Spread::of(undisturbed.map(|timed| timed.nanoseconds as f64 / timed.events as f64)).p50;
         let usual_ns = events_recorded as f64 / timed.len() as f64 * ns_per_event;
-        let excess = |sample: &&Sample| (sample.nanoseconds as f64 - sample.events as f64 * ns_per_event).max(0.0);
-        let frame_us = Spread::of(timed.iter().map(|sample| (usual_ns + excess(sample)) / 1e3));
-        (!timed.is_empty()).then(|| Self {
+        let frame_us = |timed: Timed| {
+            let excess_ns = timed.nanoseconds as f64 - timed.events as f64 * ns_per_event;
+            (usual_ns + excess_ns.max(0.0)) / 1e3
+        };
+        let undisturbed_us = Spread::of(timed.iter().map(|sample| frame_us(sample.undisturbed)));
+        Some(Self {
             samples: timed.len() as u64,
-            events: timed.iter().map(|sample| sample.events).sum(),
+            events: timed.iter().map(|sample| sample.all().events).sum(),
+            events_preempted: timed.iter().map(|sample| sample.preempted.events).sum(),
             ns_per_event,
-            timed_us: Spread::of(timed.iter().map(|sample| sample.nanoseconds as f64 / 1e3)),
-            frame_us,
-            frame_us_p999: frame_us.p999,
+            frame_us: undisturbed_us,
+            frame_us_p999: undisturbed_us.p999,
+            frame_us_with_preemption: Spread::of(timed.iter().map(|sample| frame_us(sample.all()))),
         })
     }
 }
@@ -213,12 +223,16 @@ mod tests {
 
     #[test]
     fn a_stall_in_a_timed_call_counts_in_full_and_once() {
-        let mut samples = vec![Sample { nanoseconds: 1_000, events: 100 }; 999];
-        samples.push(Sample { nanoseconds: 501_000, events: 100 });
-        // 2,000 events a frame at 10 ns are 20 µs; the stall adds its 500 µs.
+        let timed = |nanoseconds| Timed { nanoseconds, events: 100 };
+        let mut samples = vec![Sample { undisturbed: timed(1_000), ..Sample::default() }; 998];
+        samples.push(Sample { undisturbed: timed(501_000), ..Sample::default() });
+        samples.push(Sample { undisturbed: timed(1_000), preempted: timed(4_001_000) });
+        // 2,000 events a frame at 10 ns are 20 µs; the stall adds its 500 µs, and what the scheduler took is kept apart.
         let probe = Probe::new(&samples, 2_000 * 1_000).unwrap();
         assert_eq!(probe.ns_per_event, 10.0);
         assert_eq!((probe.frame_us.p50, probe.frame_us.p999, probe.frame_us.max), (20.0, 20.0, 520.0));
+        assert_eq!(probe.frame_us_with_preemption.max, 4_020.0);
+        assert_eq!((probe.samples, probe.events, probe.events_preempted), (1_000, 100_100, 100));
         assert_eq!(Probe::new(&[], 0), None);
     }
 }

@@ -101,7 +101,7 @@ fn think_until_closed(waiting: &Mutex<Receiver<Job>>, answers: &Sender<Answer>) 
         let decisions = run(&snapshot, range, &mut scratch);
         // Given back before the answer, so that the main thread finds itself the only owner of the walkers.
         drop(snapshot);
-        let probe = probe::measure();
+        let probe = probe::time_spans();
         if answers.send(Answer { first, decisions, probe }).is_err() {
             return;
         }

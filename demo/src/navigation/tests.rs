@@ -86,7 +86,7 @@ fn cost(grid: &Grid, from: Cell, cells: &[Cell]) -> u32 {
     let mut sum = 0;
     for cell in cells {
         let (_, step) = grid.neighbours(at).find(|(next, _)| next == cell).expect("cells of a path are neighbours");
-        assert!(!grid.is_blocked(*cell));
+        assert!(!grid.blocked[*cell as usize]);
         sum += step_cost(grid, *cell, step);
         at = *cell;
     }
@@ -100,12 +100,12 @@ fn exhaustive_cost(grid: &Grid, from: Cell, to: Cell) -> Option<u32> {
     loop {
         let mut changed = false;
         for cell in 0..grid.blocked.len() as Cell {
-            if costs[cell as usize] == u32::MAX || grid.is_blocked(cell) {
+            if costs[cell as usize] == u32::MAX || grid.blocked[cell as usize] {
                 continue;
             }
             for (next, step) in grid.neighbours(cell) {
                 let reached = costs[cell as usize] + step_cost(grid, next, step);
-                if !grid.is_blocked(next) && reached < costs[next as usize] {
+                if !grid.blocked[next as usize] && reached < costs[next as usize] {
                     costs[next as usize] = reached;
                     changed = true;
                 }
