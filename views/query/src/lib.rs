@@ -2,8 +2,10 @@
 //!
 //! - [`Engine`] is what all queries share; [`Engine::session`] gives each a DataFusion session with the tables.
 //! - [`tables`] are those: row views decoded from blocks as they stream, and what the catalog knows.
-//! - [`flight`] serves them.
+//! - [`flight`] serves them, [`client`] asks.
 
+pub mod client;
+mod column;
 mod counters;
 mod decode_errors;
 mod engine;
