@@ -110,8 +110,8 @@ impl Process {
             Field::ExitReason => avro::put_option(out, self.exit_reason.as_deref(), avro::put_string),
             Field::Properties => {
                 avro::put_map(out, self.properties.iter().take(PROPERTIES_MAX), |out, (key, value)| {
-                    avro::put_string(out, key);
-                    avro::put_string(out, value);
+                    put_text(out, key);
+                    put_text(out, value);
                 })
             }
             Field::Dropped => avro::put_map(
