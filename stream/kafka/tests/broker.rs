@@ -211,10 +211,9 @@ async fn members_share_the_partitions_and_take_over_without_loss() {
         second.work(&committed).await;
     }
     assert_eq!(second.owned.len(), 3, "the other took over");
-    let committed = committed.lock().unwrap();
-    let values: Vec<&String> = committed.values().flat_map(|(_, values)| values).collect();
+    let values: Vec<String> = committed.lock().unwrap().values().flat_map(|(_, values)| values).cloned().collect();
     assert_eq!(values.len(), appended.len(), "nothing twice");
-    assert_eq!(values.into_iter().cloned().collect::<BTreeSet<_>>(), appended, "nothing lost");
+    assert_eq!(values.into_iter().collect::<BTreeSet<_>>(), appended, "nothing lost");
     drop(second);
     delete_topics(&options, &Topic::ALL).await;
 }
