@@ -43,6 +43,18 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
+    /// The next byte.
+    #[inline]
+    pub(crate) fn byte(&mut self, field: &'static str) -> Result<u8> {
+        match *self.rest {
+            [byte, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(byte)
+            }
+            [] => Err(Error::Truncated { field, needed: 1, left: 0 }),
+        }
+    }
+
     /// The next integer that [`put`] wrote.
     #[inline]
     pub(crate) fn unsigned(&mut self, field: &'static str) -> Result<u64> {

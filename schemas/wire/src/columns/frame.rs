@@ -1,10 +1,10 @@
 //! The zstd frame around a payload.
 
-use crate::{Error, Result, limits::DECODED_BYTES_MAX};
+use crate::{Error, Result, limits::DECODED_BYTES_MAX, varint};
 use std::cell::RefCell;
 use zstd::{
-    bulk::{Compressor, Decompressor},
-    zstd_safe,
+    bulk::Decompressor,
+    zstd_safe::{self, CCtx, CParameter, ErrorCode, InBuffer, OutBuffer, ResetDirective, zstd_sys::ZSTD_EndDirective},
 };
 
 /// Higher levels gain a few percent of the bytes and cost several times the time.
@@ -12,28 +12,77 @@ const LEVEL: i32 = 1;
 
 thread_local! {
     // A context is near a megabyte: one for each thread that seals or decodes, not one for each stream.
-    static COMPRESSOR: RefCell<Compressor<'static>> =
-        RefCell::new(Compressor::new(LEVEL).expect("zstd has level 1"));
+    static COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(compressor());
     // So is the opened payload: 200 threads' streams must not keep one each.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Opened> = RefCell::new(Opened::default());
     static DECOMPRESSOR: RefCell<Decompressor<'static>> = RefCell::new(Decompressor::default());
 }
 
-/// An empty buffer to write an opened payload into; [`close`] keeps its allocation.
-pub(crate) fn scratch() -> Vec<u8> {
+fn compressor() -> CCtx<'static> {
+    let mut compressor = CCtx::create();
+    compressor.set_parameter(CParameter::CompressionLevel(LEVEL)).expect("zstd has level 1");
+    compressor
+}
+
+/// A payload before it is compressed.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    pub(crate) bytes: Vec<u8>,
+    /// Where one zstd block ends and the next begins.
+    cuts: Vec<usize>,
+}
+
+impl Opened {
+    /// Appends a column: its length, then its bytes. A long one gets zstd blocks of its own, and so a Huffman table of its own.
+    pub(crate) fn column(&mut self, column: &[u8]) {
+        varint::put(&mut self.bytes, column.len() as u64);
+        if column.len() >= CUT_BYTES_MIN {
+            self.cuts.push(self.bytes.len());
+        }
+        self.bytes.extend_from_slice(column);
+        if column.len() >= CUT_BYTES_MIN {
+            self.cuts.push(self.bytes.len());
+        }
+    }
+}
+
+/// A table costs some 60 bytes, and gains perhaps a tenth of what it is for.
+const CUT_BYTES_MIN: usize = 1024;
+
+/// An empty payload to write into; [`close`] keeps its allocation.
+pub(crate) fn scratch() -> Opened {
     let mut scratch = SCRATCH.take();
-    scratch.clear();
+    scratch.bytes.clear();
+    scratch.cuts.clear();
     scratch
 }
 
 /// The payload that holds `opened`.
-pub(crate) fn close(opened: Vec<u8>) -> Vec<u8> {
-    let mut payload = COMPRESSOR
-        .with_borrow_mut(|compressor| compressor.compress(&opened))
-        .expect("the buffer has the bound that zstd states");
+pub(crate) fn close(opened: Opened) -> Vec<u8> {
+    let payload = COMPRESSOR.with_borrow_mut(|compressor| {
+        compress(compressor, &opened).expect("the buffer has room for whatever zstd makes of the payload")
+    });
     SCRATCH.set(opened);
-    payload.shrink_to_fit();
     payload
+}
+
+fn compress(compressor: &mut CCtx<'static>, opened: &Opened) -> Result<Vec<u8>, ErrorCode> {
+    // Each cut ends a block, whose header has three bytes; zstd's own bound knows only of full blocks.
+    let bound = zstd_safe::compress_bound(opened.bytes.len()) + 16 * (opened.cuts.len() + 1);
+    let mut payload = Vec::with_capacity(bound);
+    let mut output = OutBuffer::around(&mut payload);
+    compressor.reset(ResetDirective::SessionOnly)?;
+    compressor.set_pledged_src_size(Some(opened.bytes.len() as u64))?;
+    let mut at = 0;
+    for &cut in &opened.cuts {
+        let mut input = InBuffer::around(&opened.bytes[at..cut]);
+        while compressor.compress_stream2(&mut output, &mut input, ZSTD_EndDirective::ZSTD_e_flush)? > 0 {}
+        at = cut;
+    }
+    let mut input = InBuffer::around(&opened.bytes[at..]);
+    while compressor.compress_stream2(&mut output, &mut input, ZSTD_EndDirective::ZSTD_e_end)? > 0 {}
+    payload.shrink_to_fit();
+    Ok(payload)
 }
 
 /// The bytes inside a payload, at most [`DECODED_BYTES_MAX`].

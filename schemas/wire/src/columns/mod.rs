@@ -12,15 +12,9 @@ pub(crate) mod spans;
 pub(crate) mod tables;
 pub(crate) mod ticks;
 
-use crate::{Result, varint, varint::Reader};
+use crate::{Result, varint::Reader};
 
-/// Appends a column: its length, then its bytes.
-pub(crate) fn put_column(out: &mut Vec<u8>, column: &[u8]) {
-    varint::put(out, column.len() as u64);
-    out.extend_from_slice(column);
-}
-
-/// The next column.
+/// The next column that [`frame::Opened::column`] appended.
 pub(crate) fn column<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<Reader<'a>> {
     let bytes = reader.unsigned(field)?;
     reader.take(field, bytes).map(Reader::new)

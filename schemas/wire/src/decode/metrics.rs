@@ -1,5 +1,5 @@
 use super::{Metrics, open};
-use crate::{Block, Error, Result, StreamKind, columns::column, varint::Reader};
+use crate::{Block, Result, StreamKind, columns::column, varint::Reader};
 
 pub(super) fn rows(block: &Block) -> Result<Metrics> {
     let header = &block.header;
@@ -12,8 +12,7 @@ pub(super) fn rows(block: &Block) -> Result<Metrics> {
     let threads = column(&mut reader, "threads")?;
     let sets = column(&mut reader, "properties")?;
     let mut integers = column(&mut reader, "integers")?;
-    let bytes = reader.unsigned("floats")?;
-    let mut floats = Floats::new(reader.take("floats", bytes)?)?;
+    let mut floats = Floats::read(&mut reader)?;
     reader.finish("payload")?;
 
     let mut site = open::indexes(codes, count, "sites", tables.sites.len() * 2)?;
@@ -49,32 +48,28 @@ pub(super) fn rows(block: &Block) -> Result<Metrics> {
     })
 }
 
-/// The planes that the encoder wrote, float by float.
-struct Floats<'a> {
-    planes: &'a [u8],
-    count: usize,
-    at: usize,
-}
+/// The columns that the encoder wrote, lowest bytes first.
+struct Floats<'a>([Reader<'a>; 8]);
 
 impl<'a> Floats<'a> {
-    fn new(planes: &'a [u8]) -> Result<Self> {
-        if planes.len().is_multiple_of(8) {
-            Ok(Self { planes, count: planes.len() / 8, at: 0 })
-        } else {
-            Err(Error::invalid("floats", "not eight bytes each"))
+    fn read(reader: &mut Reader<'a>) -> Result<Self> {
+        let mut planes = [Reader::new(&[]); 8];
+        for plane in &mut planes {
+            *plane = column(reader, "floats")?;
         }
+        Ok(Self(planes))
     }
 
+    #[inline]
     fn next(&mut self) -> Result<f64> {
-        if self.at == self.count {
-            return Err(Error::Truncated { field: "floats", needed: 8, left: 0 });
+        let mut bytes = [0; 8];
+        for (byte, plane) in bytes.iter_mut().zip(&mut self.0) {
+            *byte = plane.byte("floats")?;
         }
-        let bytes = std::array::from_fn(|plane| self.planes[plane * self.count + self.at]);
-        self.at += 1;
         Ok(f64::from_le_bytes(bytes))
     }
 
     fn finish(self) -> Result<()> {
-        Reader::new(&self.planes[self.at..self.count]).finish("floats")
+        self.0.into_iter().try_for_each(|plane| plane.finish("floats"))
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     Block, Header, UnixNanos,
     columns::{
         drops::Drops,
-        frame,
+        frame::{self, Opened},
         locals::Locals,
         tables::{self, ENTRIES_MAX, SETS_MAX, Used},
         ticks::Ticks,
@@ -79,18 +79,18 @@ impl Core {
     }
 
     /// Begins the opened payload: tables and drops.
-    pub(super) fn open_payload(&self, dictionary: &impl Dictionary) -> Vec<u8> {
+    pub(super) fn open_payload(&self, dictionary: &impl Dictionary) -> Opened {
         let mut opened = frame::scratch();
         let used = Used { sites: self.sites.used(), threads: self.threads.used(), sets: self.sets.used() };
-        tables::put(&mut opened, used, dictionary);
-        self.drops.put(&mut opened);
+        tables::put(&mut opened.bytes, used, dictionary);
+        self.drops.put(&mut opened.bytes);
         opened
     }
 
     /// The block of the opened payload. Forgets the events.
     pub(super) fn close_payload(
         &mut self,
-        opened: Vec<u8>,
+        opened: Opened,
         sealed: &Sealed,
         seal: &Seal<'_>,
         dictionary: &impl Dictionary,

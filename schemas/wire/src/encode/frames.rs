@@ -57,8 +57,8 @@ impl FrameEncoder {
         let map = TimeMap::new(seal.begin, seal.end, seal.anchor_ns);
         let first_ordinal = self.core.first_ordinal;
         let mut opened = self.core.open_payload(dictionary);
-        put_open(&mut opened, self.open, first_ordinal, map.unix_ns(seal.begin.ticks));
-        varint::put(&mut opened, self.core.event_count() as u64);
+        put_open(&mut opened.bytes, self.open, first_ordinal, map.unix_ns(seal.begin.ticks));
+        varint::put(&mut opened.bytes, self.core.event_count() as u64);
         self.core.ticks.put(&mut opened, seal.begin.ticks);
 
         let mut times = Times::NONE;

@@ -2,7 +2,7 @@ use super::{
     Dictionary, Seal, SiteId, ThreadId,
     core::{Core, Sealed, Times},
 };
-use crate::{Block, TimeMap, avro::cut, columns::put_column, limits::STRING_BYTES_MAX, varint};
+use crate::{Block, TimeMap, avro::cut, limits::STRING_BYTES_MAX, varint};
 
 /// Encodes the log lines of a process.
 #[derive(Debug, Default)]
@@ -63,10 +63,10 @@ impl LogEncoder {
     /// As [`super::SpanEncoder::seal`].
     pub fn seal(&mut self, seal: &Seal<'_>, dictionary: &impl Dictionary) -> Block {
         let mut opened = self.core.open_payload(dictionary);
-        varint::put(&mut opened, self.core.event_count() as u64);
+        varint::put(&mut opened.bytes, self.core.event_count() as u64);
         self.core.ticks.put(&mut opened, seal.begin.ticks);
         for column in [&mut self.sites, &mut self.threads, &mut self.lengths, &mut self.text] {
-            put_column(&mut opened, column);
+            opened.column(column);
             column.clear();
         }
         let sealed = points(&self.core, seal);

@@ -1,5 +1,5 @@
 use super::{Dictionary, PropertiesId, Seal, SiteId, ThreadId, core::Core, logs::points};
-use crate::{Block, columns::put_column, varint};
+use crate::{Block, columns::frame::Opened, varint};
 
 /// A metric's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,10 +81,10 @@ impl MetricEncoder {
     /// As [`super::SpanEncoder::seal`].
     pub fn seal(&mut self, seal: &Seal<'_>, dictionary: &impl Dictionary) -> Block {
         let mut opened = self.core.open_payload(dictionary);
-        varint::put(&mut opened, self.core.event_count() as u64);
+        varint::put(&mut opened.bytes, self.core.event_count() as u64);
         self.core.ticks.put(&mut opened, seal.begin.ticks);
         for column in [&mut self.sites, &mut self.threads, &mut self.sets, &mut self.integers] {
-            put_column(&mut opened, column);
+            opened.column(column);
             column.clear();
         }
         put_floats(&mut opened, &self.floats);
@@ -96,9 +96,9 @@ impl MetricEncoder {
 }
 
 /// All lowest bytes, then all second ones, and so on: signs and exponents resemble each other, and zstd sees them side by side.
-fn put_floats(out: &mut Vec<u8>, floats: &[f64]) {
-    varint::put(out, floats.len() as u64 * 8);
+fn put_floats(out: &mut Opened, floats: &[f64]) {
     for plane in 0..8 {
-        out.extend(floats.iter().map(|value| value.to_le_bytes()[plane]));
+        let bytes: Vec<u8> = floats.iter().map(|value| value.to_le_bytes()[plane]).collect();
+        out.column(&bytes);
     }
 }

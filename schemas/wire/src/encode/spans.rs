@@ -4,10 +4,7 @@ use super::{
 };
 use crate::{
     Block, TimeMap,
-    columns::{
-        put_column,
-        spans::{BEGIN, END, END_TRUNCATED, Events, OPEN_BYTES_MAX, Open, put_open, replay},
-    },
+    columns::spans::{BEGIN, END, END_TRUNCATED, Events, OPEN_BYTES_MAX, Open, put_open, replay},
     limits::SPAN_DEPTH_MAX,
     varint,
     varint::Reader,
@@ -112,9 +109,9 @@ impl SpanEncoder {
         let map = TimeMap::new(seal.begin, seal.end, seal.anchor_ns);
         let first_ordinal = self.core.first_ordinal;
         let mut opened = self.core.open_payload(dictionary);
-        put_open(&mut opened, &self.stack, first_ordinal, map.unix_ns(seal.begin.ticks));
-        varint::put(&mut opened, self.core.event_count() as u64);
-        put_column(&mut opened, &self.edges);
+        put_open(&mut opened.bytes, &self.stack, first_ordinal, map.unix_ns(seal.begin.ticks));
+        varint::put(&mut opened.bytes, self.core.event_count() as u64);
+        opened.column(&self.edges);
         self.core.ticks.put(&mut opened, seal.begin.ticks);
 
         let mut times = Times::NONE;
