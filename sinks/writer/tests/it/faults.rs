@@ -2,8 +2,10 @@
 
 use crate::{
     faulty_catalog::Faulty,
+    faulty_objects::FaultyPuts,
     world::{PATIENCE, Program, Worker, World, failing, options},
 };
+use framelake_lake::Lake;
 use framelake_writer::{Failpoints, Step};
 use std::{
     sync::{
@@ -38,6 +40,28 @@ async fn a_catalog_that_fails_before_and_after_its_commits_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_store_that_fails_before_and_after_its_puts_changes_nothing() {
+    for seed in [0x0b1e_0001, 0x0b1e_0002, 0x0b1e_0003] {
+        println!("seed {seed:#x}");
+        let mut world = World::new();
+        let program = Program::start();
+        let catalog = world.catalog().await;
+        let objects = Arc::new(FaultyPuts::new(world.objects_store(), seed, 40));
+        let worker = Worker::start(&world, Lake::new(catalog.clone(), objects), options("writer"));
+        for sequence in 0..40 {
+            world.send_block(program.log_block(sequence, 2)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        world.drained(catalog.as_ref()).await;
+        assert!(worker.stats.snapshot().retries > 0, "it did fail");
+        worker.stop().await;
+        world.assert_exactly_once().await;
+        let status = catalog.status().await.expect("sums");
+        assert_eq!(world.objects().len() as u64, status.segments, "a repeated put makes no second object");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_whose_segment_was_doomed_as_an_orphan_get_another_one() {
     let mut world = World::new();
     let program = Program::start();
@@ -49,7 +73,9 @@ async fn records_whose_segment_was_doomed_as_an_orphan_get_another_one() {
     let dead = Arc::new(AtomicBool::new(false));
     let told = dead.clone();
     let dies = Failpoints::new(move |step| {
-        step == Step::AfterPut && !told.swap(true, Ordering::SeqCst) || step == Step::AfterPut
+        let there = step == Step::AfterPut;
+        told.fetch_or(there, Ordering::SeqCst);
+        there
     });
     let first = Worker::start(&world, world.lake().await, failing("first", dies));
     let put = async {

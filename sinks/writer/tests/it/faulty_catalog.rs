@@ -1,5 +1,6 @@
 //! A catalog whose connection is cut, seeded: before a call arrives, or before its answer does.
 
+use crate::dice::Dice;
 use async_trait::async_trait;
 use framelake_lake::{
     AddOutcome, BlockEntry, BlockFilter, Catalog, CommitOutcome, DeadLetterEntry, Error, Gap, Incarnation,
@@ -8,37 +9,23 @@ use framelake_lake::{
 };
 use framelake_log::TopicId;
 use framelake_wire::{ProcessId, Topic};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 #[derive(Debug)]
 pub(crate) struct Faulty {
     inner: Arc<dyn Catalog>,
-    random: AtomicU64,
+    dice: Dice,
     /// Of 100 calls, how many fail before, and how many after they happened.
     percent: u64,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: Arc<dyn Catalog>, seed: u64, percent: u64) -> Self {
-        Self { inner, random: AtomicU64::new(seed | 1), percent }
+        Self { inner, dice: Dice::new(seed), percent }
     }
 
     fn may_fail(&self, when: &str) -> Result<()> {
-        // xorshift64: the order of calls is the tasks' own, so a seed gives the same faults, not the same run.
-        let step = |mut x: u64| {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^ (x << 17)
-        };
-        let drawn =
-            self.random.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |x| Some(step(x))).expect("always some");
-        if step(drawn) % 100 < self.percent {
+        if self.dice.falls(self.percent) {
             let reason = format!("the connection was cut {when} (by the test)");
             return Err(Error::CatalogUnavailable { reason, source: None });
         }

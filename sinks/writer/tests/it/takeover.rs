@@ -1,6 +1,9 @@
 //! Two workers on the same partitions: whoever commits first wins.
 
-use crate::world::{PATIENCE, Program, Worker, World, failing, options};
+use crate::{
+    rebalancing::Rebalancing,
+    world::{PATIENCE, Program, Worker, World, failing, options},
+};
 use framelake_writer::{Failpoints, Options, Step};
 use std::{
     sync::{Arc, Mutex, mpsc},
@@ -29,6 +32,32 @@ async fn two_workers_on_the_same_partitions_lose_and_double_nothing() {
     second.stop().await;
     assert!(stats.iter().any(|stats| stats.snapshot().superseded > 0), "they got in each other's way: {stats:?}");
     world.assert_exactly_once().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_rebalances_loses_and_doubles_nothing() {
+    for seed in [0x5702_0001, 0x5702_0002, 0x5702_0003] {
+        println!("seed {seed:#x}");
+        let mut world = World::new();
+        let programs: Vec<_> = (0..4).map(|_| Program::start()).collect();
+        let catalog = world.catalog().await;
+        let log = Arc::new(Rebalancing::new(world.log.clone(), seed));
+        let first = Worker::start_on(log.clone(), world.lake().await, options("first"));
+        let second = Worker::start_on(log, world.lake().await, Options { segment_records_max: 3, ..options("second") });
+        for sequence in 0..40 {
+            for program in &programs {
+                world.send_block(program.log_block(sequence, 2)).await;
+                world.send_block(program.span_block(sequence, 2)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        world.drained(catalog.as_ref()).await;
+        first.stop().await;
+        second.stop().await;
+        world.assert_exactly_once().await;
+        let gaps = catalog.gaps(10).await.expect("gaps can be listed");
+        assert!(gaps.is_empty(), "a rebalance is no gap: {gaps:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -2,7 +2,7 @@
 
 use crate::world::{PATIENCE, Program, Worker, World, options};
 use framelake_lake::DeadLetterEntry;
-use framelake_log::{EventLog, Offset, TopicPartition};
+use framelake_log::{EventLog, Memory, Offset, TopicPartition};
 use framelake_wire::{Topic, limits};
 use framelake_writer::Options;
 use std::time::{Duration, Instant};
@@ -102,4 +102,31 @@ async fn what_the_log_forgot_unread_is_a_gap_and_reading_goes_on() {
     assert_eq!((gaps[0].from.topic_partition, gaps[0].from.offset, gaps[0].to), (partition, Offset(1), Offset(3)));
     assert!(gaps[0].reason.contains("retention"), "{gaps:?}");
     world.assert_exactly_once().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_is_another_log_and_says_so_by_a_gap() {
+    let mut world = World::new();
+    let program = Program::start();
+    let catalog = world.catalog().await;
+    for sequence in 0..3 {
+        world.send_block(program.log_block(sequence, 1)).await;
+    }
+    let worker = Worker::start(&world, world.lake().await, options("writer"));
+    world.drained(catalog.as_ref()).await;
+    worker.stop().await;
+
+    // Its offsets begin at 0 again, below what was read of the earlier one.
+    world.log = Memory::new(3);
+    for sequence in 3..5 {
+        world.send_block(program.log_block(sequence, 1)).await;
+    }
+    let worker = Worker::start(&world, world.lake().await, options("writer"));
+    world.drained(catalog.as_ref()).await;
+    worker.stop().await;
+    world.assert_exactly_once().await;
+    let gaps = catalog.gaps(10).await.expect("gaps can be listed");
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(gaps[0].from.offset, Offset(3), "where the earlier topic was left");
+    assert!(gaps[0].reason.contains("made anew"), "{gaps:?}");
 }

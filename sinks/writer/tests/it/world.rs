@@ -1,6 +1,6 @@
 //! A log, a lake, and what was sent to them.
 
-use framelake_lake::{BlockEntry, BlockFilter, Catalog, Lake, SqliteCatalog};
+use framelake_lake::{BlockEntry, BlockFilter, Catalog, DurableLocal, Lake, SqliteCatalog};
 use framelake_log::{EventLog, Memory, NewRecord, Offset, ReadLimits, TopicPartition};
 use framelake_wire::{
     Block, BlockId, Process, ProcessId, Record, StreamId, StreamKind, TimeSample, Topic,
@@ -8,7 +8,7 @@ use framelake_wire::{
 };
 use framelake_writer::{Failpoints, Options, Stats, Writer, lag};
 use futures::TryStreamExt;
-use object_store::local::LocalFileSystem;
+use object_store::ObjectStore;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -45,9 +45,11 @@ impl World {
 
     /// The lake over that catalog.
     pub(crate) fn lake_with(&self, catalog: Arc<dyn Catalog>) -> Lake {
-        let objects =
-            LocalFileSystem::new_with_prefix(self.dir.path().join("objects")).expect("the directory is there");
-        Lake::new(catalog, Arc::new(objects))
+        Lake::new(catalog, self.objects_store())
+    }
+
+    pub(crate) fn objects_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(DurableLocal::new(self.dir.path().join("objects")).expect("the directory is there"))
     }
 
     pub(crate) async fn lake(&self) -> Lake {
@@ -154,7 +156,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(world: &World, lake: Lake, options: Options) -> Self {
-        let writer = Writer::new(Arc::new(world.log.clone()), lake, options);
+        Self::start_on(Arc::new(world.log.clone()), lake, options)
+    }
+
+    pub(crate) fn start_on(log: Arc<dyn EventLog>, lake: Lake, options: Options) -> Self {
+        let writer = Writer::new(log, lake, options);
         let (stats, shutdown) = (writer.stats(), CancellationToken::new());
         Self { task: tokio::spawn(writer.run(shutdown.clone())), shutdown, stats }
     }
