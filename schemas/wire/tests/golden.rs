@@ -9,7 +9,12 @@ use framelake_wire::{
     encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
     limits::FORMAT_VERSION,
 };
-use std::{fmt::Write as _, fs, path::Path};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    sync::Once,
+};
 use support::{Names, sample, seal};
 
 fn process() -> Process {
@@ -100,16 +105,24 @@ fn text(record: &Record) -> String {
     text
 }
 
+/// Where the records of a format are; written anew first where that is asked for.
+fn golden(format: u32) -> PathBuf {
+    static WRITTEN: Once = Once::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden");
+    WRITTEN.call_once(|| {
+        if std::env::var("FRAMELAKE_GOLDEN").is_ok_and(|value| value == "write") {
+            assert_eq!(FORMAT_VERSION, 0, "a frozen format's files are not written again");
+            write(&golden.join("format-0"));
+        }
+    });
+    golden.join(format!("format-{format}"))
+}
+
 #[test]
 fn records_of_every_format_are_read() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden");
-    if std::env::var("FRAMELAKE_GOLDEN").is_ok_and(|value| value == "write") {
-        assert_eq!(FORMAT_VERSION, 0, "a frozen format's files are not written again");
-        write(&golden.join("format-0"));
-    }
     for format in 0..=FORMAT_VERSION {
         for name in ["process", "span", "log", "metric", "frame"] {
-            let file = golden.join(format!("format-{format}")).join(name);
+            let file = golden(format).join(name);
             let record = Record::decode(&fs::read(file.with_extension("bin")).unwrap()).unwrap();
             let says = fs::read_to_string(file.with_extension("txt")).unwrap();
             assert_eq!(text(&record), says, "{}", file.display());
@@ -119,8 +132,7 @@ fn records_of_every_format_are_read() {
 
 #[test]
 fn the_same_events_give_the_same_bytes() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(format!("format-{FORMAT_VERSION}"));
-    let read = |name: &str| fs::read(golden.join(name).with_extension("bin")).unwrap();
+    let read = |name: &str| fs::read(golden(FORMAT_VERSION).join(name).with_extension("bin")).unwrap();
     assert!(process().encode() == read("process"));
     for (name, block) in blocks() {
         assert!(block.encode() == read(name), "{name}");
