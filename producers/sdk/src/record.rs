@@ -59,6 +59,7 @@ macro_rules! metric_value {
         impl sealed::Sealed for $type {}
         impl MetricValue for $type {
             #[inline(always)]
+            #[allow(clippy::useless_conversion, reason = "one expression for several types")]
             fn to_event(self) -> (u64, u64) {
                 $convert(self)
             }

@@ -29,7 +29,7 @@ impl Backoff {
     }
 
     /// The next wait.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         let ceiling = LONGEST.min(FIRST * 2_u32.saturating_pow(self.attempt.min(16)));
         self.attempt = self.attempt.saturating_add(1);
         // xorshift64 (Marsaglia 2003): jitter needs no better.
@@ -55,10 +55,10 @@ mod tests {
         let mut backoff = Backoff::seeded(7);
         for attempt in 0..40_u32 {
             let ceiling = Duration::from_millis(100 * 2_u64.pow(attempt.min(10))).min(LONGEST);
-            let wait = backoff.next();
+            let wait = backoff.next_wait();
             assert!(wait >= ceiling / 2 && wait <= ceiling, "attempt {attempt}: {wait:?} of {ceiling:?}");
         }
         backoff.reset();
-        assert!(backoff.next() <= FIRST);
+        assert!(backoff.next_wait() <= FIRST);
     }
 }

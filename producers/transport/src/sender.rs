@@ -372,7 +372,7 @@ impl Work {
                 self.carrier.destination()
             );
         }
-        let mut wait = self.backoff.next();
+        let mut wait = self.backoff.next_wait();
         // What the other side asked for is a floor, with jitter on top, and not to be hurried.
         if let Some(after) = after {
             wait = after.min(RETRY_AFTER_MAX) + wait / 10;
