@@ -68,7 +68,9 @@ operation!(measured_frame, _index => {
     framelake::frame!();
 });
 
-const OPERATIONS: [(&str, fn(u32)); 9] = [
+type Operation = fn(u32);
+
+const OPERATIONS: [(&str, Operation); 9] = [
     ("clock", measured_clock),
     ("span", measured_span),
     ("static_log", measured_static_log),
@@ -110,7 +112,7 @@ fn main() -> Result<(), framelake::Error> {
 }
 
 /// Nanoseconds per operation, the least of `runs`.
-fn least(operation: fn(u32), count: u32, runs: usize) -> f64 {
+fn least(operation: Operation, count: u32, runs: usize) -> f64 {
     let mut least = Duration::MAX;
     for run in 0..runs {
         let begin = Instant::now();
