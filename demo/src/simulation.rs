@@ -91,8 +91,7 @@ impl Simulation {
         for (site, place) in places.iter().enumerate() {
             world.put_up(site, *place, &streaming.building()?);
         }
-        // One step lets the broad phase see what was put up.
-        world.step();
+        world.settle();
         let grid = Grid::build(GRID_SIDE, 1.0, &world.obstacles());
         let mut renderer = Renderer::default();
         renderer.rebuild(&world);

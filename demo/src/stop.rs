@@ -12,6 +12,9 @@ use crate::{Error, Options, workers};
 pub(crate) fn watch(options: &Options) -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
+        // Registered first, so that it sees the flag of an earlier signal only: the second one ends a wait for a server that does not answer.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+            .map_err(Error::Signals)?;
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(Error::Signals)?;
     }
     if options.stop_at_end_of_input {

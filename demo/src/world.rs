@@ -22,6 +22,12 @@ const WALKER_HEIGHT: f32 = 1.8;
 /// A blow below this impulse (newton seconds) is not worth a sound.
 const BLOW_MIN: f32 = 20.0;
 
+/// Rubble rolls out and rests soon, so that a siege costs seconds and not the rest of the match.
+const RUBBLE_DAMPING: f32 = 0.8;
+/// Steps until what was put up has found its contacts and lost most of its speed.
+const SETTLE_STEPS: usize = 10;
+const RUBBLE_SLEEP_SECONDS: f32 = 0.6;
+
 /// What a body is, kept in its user data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -106,10 +112,13 @@ impl World {
         self.clear_site(site);
         let parts = blueprint.parts.iter().map(|part| {
             let center = at + part.center;
-            let body = RigidBodyBuilder::dynamic()
+            let mut body = RigidBodyBuilder::dynamic()
                 .pose(Pose::from_parts(center, part.rotation()))
                 .user_data(Body::Part { site: site as u16 }.pack())
-                .sleeping(true);
+                .angular_damping(RUBBLE_DAMPING)
+                .sleeping(true)
+                .build();
+            body.activation_mut().time_until_sleep = RUBBLE_SLEEP_SECONDS;
             let shape =
                 ColliderBuilder::cuboid(part.half.x, part.half.y, part.half.z).density(part.density).friction(0.7);
             (self.physics.insert(body, shape).0, center)
@@ -118,6 +127,19 @@ impl World {
     }
 
     #[instrument]
+    /// Lets the stones touch each other, and puts them all to sleep: a match begins calmly.
+    #[instrument]
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..SETTLE_STEPS {
+            self.step();
+        }
+        for (_, body) in self.physics.bodies.iter_mut() {
+            if body.is_dynamic() {
+                body.sleep();
+            }
+        }
+    }
+
     fn clear_site(&mut self, site: usize) {
         for (part, _) in std::mem::take(&mut self.buildings[site].parts) {
             self.physics.remove_body(part);
