@@ -1,6 +1,8 @@
 //! A FlightSQL server over two small tables in memory, for trying clients: `cargo run -p framelake-query --example flight_server -- 127.0.0.1:8651`.
 
-use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+};
 use arrow::datatypes::Int32Type;
 use datafusion::catalog::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -23,7 +25,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn tables() -> Result<SessionContext, Box<dyn Error>> {
-    let config = SessionConfig::new().with_default_catalog_and_schema("framelake", "public").with_information_schema(true);
+    let config =
+        SessionConfig::new().with_default_catalog_and_schema("framelake", "public").with_information_schema(true);
     let context = SessionContext::new_with_config(config);
     for (name, batch) in [("measures", measures(100_000)?), ("processes", processes()?)] {
         context.register_table(name, Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?))?;
@@ -32,8 +35,11 @@ fn tables() -> Result<SessionContext, Box<dyn Error>> {
 }
 
 fn measures(rows: i32) -> Result<RecordBatch, Box<dyn Error>> {
-    let names: DictionaryArray<Int32Type> = (0..rows).map(|row| ["frame time", "bodies", "contacts"][row as usize % 3]).collect();
-    let times = TimestampNanosecondArray::from_iter_values((0..rows).map(|row| 1_700_000_000_000_000_000 + i64::from(row) * 1_000_000));
+    let names: DictionaryArray<Int32Type> =
+        (0..rows).map(|row| ["frame time", "bodies", "contacts"][row as usize % 3]).collect();
+    let times = TimestampNanosecondArray::from_iter_values(
+        (0..rows).map(|row| 1_700_000_000_000_000_000 + i64::from(row) * 1_000_000),
+    );
     Ok(RecordBatch::try_from_iter([
         ("ordinal", Arc::new(Int64Array::from_iter_values((0..rows).map(i64::from))) as ArrayRef),
         ("name", Arc::new(names)),

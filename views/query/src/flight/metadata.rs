@@ -54,9 +54,7 @@ pub(super) async fn answer(
         Command::CommandGetExportedKeys(_)
         | Command::CommandGetImportedKeys(_)
         | Command::CommandGetCrossReference(_) => Ok(keys::foreign()),
-        Command::CommandGetSqlInfo(command) => {
-            sql_info::all().and_then(|infos| command.into_builder(&infos).build())
-        }
+        Command::CommandGetSqlInfo(command) => sql_info::all().and_then(|infos| command.into_builder(&infos).build()),
         Command::CommandGetXdbcTypeInfo(command) => xdbc::all().and_then(|infos| command.into_builder(&infos).build()),
         _ => return Ok(None),
     };

@@ -14,7 +14,8 @@ impl Parameters {
     pub(super) fn of(plan: &LogicalPlan) -> Result<Self, Status> {
         let mut types: Vec<Option<DataType>> = Vec::new();
         for (name, kind) in plan.get_parameter_types().map_err(error::status)? {
-            let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).filter(|&number| number > 0);
+            let number =
+                name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()).filter(|&number| number > 0);
             // 65,535 is what PostgreSQL allows.
             let Some(number) = number.filter(|&number| number <= 65_535) else {
                 return Err(Status::invalid_argument(format!("cannot bind parameter {name}; write ? or $1, $2, …")));
@@ -69,7 +70,11 @@ impl Parameters {
                 let kind = kind.clone().unwrap_or_else(|| value_type(&value.data_type()));
                 value.cast_to(&kind).map_err(|error| {
                     let reason = error::status(error);
-                    Status::invalid_argument(format!("parameter ${} does not fit {kind}: {}", index + 1, reason.message()))
+                    Status::invalid_argument(format!(
+                        "parameter ${} does not fit {kind}: {}",
+                        index + 1,
+                        reason.message()
+                    ))
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;

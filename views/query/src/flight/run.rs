@@ -59,7 +59,11 @@ impl Runner {
     }
 
     /// Streams what `query` sends. It ends with a status when it takes too long or is cancelled by `id`, and stops when the stream is dropped.
-    pub(super) fn stream<T, S>(&self, id: Uuid, query: impl Future<Output = Result<S, Status>> + Send + 'static) -> Reply<T>
+    pub(super) fn stream<T, S>(
+        &self,
+        id: Uuid,
+        query: impl Future<Output = Result<S, Status>> + Send + 'static,
+    ) -> Reply<T>
     where
         T: Send + 'static,
         S: Stream<Item = Result<T, Status>> + Send,
@@ -198,7 +202,10 @@ fn failed(join: tokio::task::JoinError) -> Status {
     }
     let panic = join.into_panic();
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    Status::internal(format!("the query panicked ({}); please report it with the statement", said.unwrap_or("no message")))
+    Status::internal(format!(
+        "the query panicked ({}); please report it with the statement",
+        said.unwrap_or("no message")
+    ))
 }
 
 fn stopping() -> Status {

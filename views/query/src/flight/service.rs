@@ -188,7 +188,11 @@ impl Shared {
         Ok(handle.bytes())
     }
 
-    async fn info(self: Arc<Self>, descriptor: FlightDescriptor, keep_dictionaries: bool) -> Result<FlightInfo, Status> {
+    async fn info(
+        self: Arc<Self>,
+        descriptor: FlightDescriptor,
+        keep_dictionaries: bool,
+    ) -> Result<FlightInfo, Status> {
         let command = command(&descriptor)?;
         let handle = match &command {
             Command::CommandStatementQuery(query) => Handle::new(query.query.clone(), Bytes::new(), keep_dictionaries),
@@ -213,7 +217,9 @@ impl Shared {
         let ids = tickets.filter_map(|ticket| {
             let any = Any::decode(ticket.ticket.clone()).ok()?;
             match Command::try_from(any).ok()? {
-                Command::TicketStatementQuery(ticket) => Handle::read(&ticket.statement_handle).ok().map(|handle| handle.id()),
+                Command::TicketStatementQuery(ticket) => {
+                    Handle::read(&ticket.statement_handle).ok().map(|handle| handle.id())
+                }
                 _ => None,
             }
         });
@@ -286,7 +292,8 @@ impl FlightService for Service {
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
         let mut rows = request.into_inner();
         let first = rows.message().await?;
-        let Some((first, descriptor)) = first.and_then(|first| first.flight_descriptor.clone().map(|found| (first, found)))
+        let Some((first, descriptor)) =
+            first.and_then(|first| first.flight_descriptor.clone().map(|found| (first, found)))
         else {
             return Err(error::malformed("DoPut", "the first message has no descriptor"));
         };
@@ -301,7 +308,9 @@ impl FlightService for Service {
                 let handle = Handle::read(&update.prepared_statement_handle)?;
                 Err(statement::refused(&format!("{} as an update", handle.sql)))
             }
-            Command::CommandStatementIngest(ingest) => Err(statement::refused(&format!("ingesting into {}", ingest.table))),
+            Command::CommandStatementIngest(ingest) => {
+                Err(statement::refused(&format!("ingesting into {}", ingest.table)))
+            }
             other => Err(missing(other.type_url())),
         }
     }
@@ -354,7 +363,10 @@ impl FlightService for Service {
         Err(missing("PollFlightInfo"))
     }
 
-    async fn do_exchange(&self, _request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
+    async fn do_exchange(
+        &self,
+        _request: Request<Streaming<FlightData>>,
+    ) -> Result<Response<Self::DoExchangeStream>, Status> {
         Err(missing("DoExchange"))
     }
 }

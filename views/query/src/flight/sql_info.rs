@@ -46,20 +46,58 @@ fn language(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlKeywords, &["ILIKE", "QUALIFY", "UNNEST", "ANTI", "SEMI", "LIMIT", "OFFSET"][..]);
     infos.append(
         SqlInfo::SqlNumericFunctions,
-        &["abs", "ceil", "exp", "floor", "ln", "log", "log10", "log2", "pow", "power", "random", "round", "sign", "sqrt", "trunc"][..],
+        &[
+            "abs", "ceil", "exp", "floor", "ln", "log", "log10", "log2", "pow", "power", "random", "round", "sign",
+            "sqrt", "trunc",
+        ][..],
     );
     infos.append(
         SqlInfo::SqlStringFunctions,
         &[
-            "ascii", "btrim", "char_length", "chr", "concat", "concat_ws", "ends_with", "left", "length", "lower", "lpad", "ltrim",
-            "regexp_like", "regexp_match", "regexp_replace", "repeat", "replace", "reverse", "right", "rpad", "rtrim", "split_part",
-            "starts_with", "strpos", "substr", "to_hex", "translate", "trim", "upper",
+            "ascii",
+            "btrim",
+            "char_length",
+            "chr",
+            "concat",
+            "concat_ws",
+            "ends_with",
+            "left",
+            "length",
+            "lower",
+            "lpad",
+            "ltrim",
+            "regexp_like",
+            "regexp_match",
+            "regexp_replace",
+            "repeat",
+            "replace",
+            "reverse",
+            "right",
+            "rpad",
+            "rtrim",
+            "split_part",
+            "starts_with",
+            "strpos",
+            "substr",
+            "to_hex",
+            "translate",
+            "trim",
+            "upper",
         ][..],
     );
     infos.append(SqlInfo::SqlSystemFunctions, &["coalesce", "nullif", "nvl", "version"][..]);
     infos.append(
         SqlInfo::SqlDatetimeFunctions,
-        &["current_date", "current_time", "date_bin", "date_part", "date_trunc", "from_unixtime", "now", "to_timestamp"][..],
+        &[
+            "current_date",
+            "current_time",
+            "date_bin",
+            "date_part",
+            "date_trunc",
+            "from_unixtime",
+            "now",
+            "to_timestamp",
+        ][..],
     );
     infos.append(SqlInfo::SqlSupportedGrammar, 1 << SupportedSqlGrammar::SqlMinimumGrammar as i32);
     // The bit of ANSI92_ENTRY_SQL, which arrow-flight has no name for.
@@ -72,11 +110,17 @@ fn language(infos: &mut SqlInfoDataBuilder) {
 /// CAST goes between numbers and text both ways, and from text to dates and times.
 fn conversions() -> BTreeMap<i32, Vec<i32>> {
     use SqlSupportsConvert::{
-        SqlConvertBigint, SqlConvertDate, SqlConvertDecimal, SqlConvertFloat, SqlConvertInteger, SqlConvertReal, SqlConvertSmallint,
-        SqlConvertTimestamp, SqlConvertTinyint, SqlConvertVarchar,
+        SqlConvertBigint, SqlConvertDate, SqlConvertDecimal, SqlConvertFloat, SqlConvertInteger, SqlConvertReal,
+        SqlConvertSmallint, SqlConvertTimestamp, SqlConvertTinyint, SqlConvertVarchar,
     };
     let numbers = [
-        SqlConvertBigint, SqlConvertDecimal, SqlConvertFloat, SqlConvertInteger, SqlConvertReal, SqlConvertSmallint, SqlConvertTinyint,
+        SqlConvertBigint,
+        SqlConvertDecimal,
+        SqlConvertFloat,
+        SqlConvertInteger,
+        SqlConvertReal,
+        SqlConvertSmallint,
+        SqlConvertTinyint,
     ];
     let codes = |targets: &[SqlSupportsConvert]| targets.iter().map(|&target| target as i32).collect::<Vec<_>>();
     let mut from_number = codes(&numbers);
@@ -95,7 +139,10 @@ fn conversions() -> BTreeMap<i32, Vec<i32>> {
 fn names(infos: &mut SqlInfoDataBuilder) {
     let insensitive = SqlSupportedCaseSensitivity::SqlCaseSensitivityLowercase as i64;
     infos.append(SqlInfo::SqlIdentifierCase, insensitive);
-    infos.append(SqlInfo::SqlQuotedIdentifierCase, SqlSupportedCaseSensitivity::SqlCaseSensitivityCaseInsensitive as i64);
+    infos.append(
+        SqlInfo::SqlQuotedIdentifierCase,
+        SqlSupportedCaseSensitivity::SqlCaseSensitivityCaseInsensitive as i64,
+    );
     infos.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
     infos.append(SqlInfo::SqlSearchStringEscape, "\\");
     infos.append(SqlInfo::SqlExtraNameCharacters, "");

@@ -105,7 +105,11 @@ impl Wire {
             .iter()
             .zip(self.schema.fields())
             .map(|(column, field)| {
-                if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) }
+                if column.data_type() == field.data_type() {
+                    Ok(column.clone())
+                } else {
+                    cast(column, field.data_type())
+                }
             })
             .collect::<Result<Vec<_>, _>>()?;
         let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -172,9 +176,10 @@ fn wire_type(kind: &DataType, keep_dictionaries: bool) -> DataType {
         DataType::Dictionary(_, value) => wire_type(value, false),
         DataType::RunEndEncoded(_, values) => wire_type(values.data_type(), false),
         // The encoder declares large lists as lists.
-        DataType::List(field) | DataType::LargeList(field) | DataType::ListView(field) | DataType::LargeListView(field) => {
-            DataType::List(inner(field))
-        }
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field) => DataType::List(inner(field)),
         DataType::FixedSizeList(field, length) => DataType::FixedSizeList(inner(field), *length),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
         DataType::Map(entries, sorted) => DataType::Map(inner(entries), *sorted),
@@ -224,7 +229,9 @@ fn sql_type_name(kind: &DataType) -> &'static str {
         DataType::UInt64 => "BIGINT UNSIGNED",
         DataType::Float16 | DataType::Float32 => "REAL",
         DataType::Float64 => "DOUBLE",
-        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => "DECIMAL",
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
+            "DECIMAL"
+        }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "VARCHAR",
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "VARBINARY",
         DataType::Date32 | DataType::Date64 => "DATE",
@@ -290,7 +297,11 @@ mod tests {
         let batch = RecordBatch::try_from_iter([("text", Arc::new(text) as ArrayRef)]).expect("a batch");
         let messages = encoded(batch, true).await;
         let largest = messages.iter().map(|message| message.data_body.len()).max();
-        assert!(messages.len() > 5 && largest <= Some(MESSAGE_BYTES_MAX + 64 * 1024), "{} messages, {largest:?}", messages.len());
+        assert!(
+            messages.len() > 5 && largest <= Some(MESSAGE_BYTES_MAX + 64 * 1024),
+            "{} messages, {largest:?}",
+            messages.len()
+        );
         assert!(bytes(&messages) < 8192 * 1200 * 11 / 10, "{} bytes", bytes(&messages));
     }
 
@@ -322,7 +333,9 @@ mod tests {
         for keep in [false, true] {
             let wire = Wire::new(&batch.schema(), keep);
             let messages = encoded(batch.clone(), keep).await;
-            let decoded = arrow_flight::decode::FlightRecordBatchStream::new_from_flight_data(stream::iter(messages.into_iter().map(Ok)));
+            let decoded = arrow_flight::decode::FlightRecordBatchStream::new_from_flight_data(stream::iter(
+                messages.into_iter().map(Ok),
+            ));
             let batches: Vec<RecordBatch> = decoded.try_collect().await.expect("decodes");
             assert_eq!(batches[0].schema().fields(), wire.schema().fields(), "keep {keep}");
             assert_eq!(matches!(wire.schema().field(3).data_type(), DataType::Dictionary(..)), keep);

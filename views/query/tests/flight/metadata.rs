@@ -2,8 +2,8 @@ use crate::server::{Server, table};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow_flight::sql::{
-    CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys, CommandGetPrimaryKeys,
-    CommandGetTables, CommandGetXdbcTypeInfo, SqlInfo,
+    CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys,
+    CommandGetPrimaryKeys, CommandGetTables, CommandGetXdbcTypeInfo, SqlInfo,
 };
 use arrow_flight::{Action, FlightInfo, IpcMessage};
 use framelake_query::client::Client;
@@ -22,7 +22,9 @@ async fn fetch(client: &mut Client, info: FlightInfo) -> Vec<RecordBatch> {
 async fn tables(client: &mut Client, command: CommandGetTables) -> Vec<String> {
     let info = client.inner_mut().get_tables(command).await.expect("tables");
     let rows = fetch(client, info).await;
-    rows.iter().flat_map(|batch| batch.column(2).as_string::<i32>().iter().flatten().map(String::from).collect::<Vec<_>>()).collect()
+    rows.iter()
+        .flat_map(|batch| batch.column(2).as_string::<i32>().iter().flatten().map(String::from).collect::<Vec<_>>())
+        .collect()
 }
 
 #[tokio::test]
@@ -132,6 +134,7 @@ async fn what_is_missing_is_unimplemented() {
     let mut client = server.client().await;
     let refused = client.inner_mut().begin_transaction().await.map_err(framelake_query::client::Error::from);
     assert_eq!(crate::server::refusal(refused).0, tonic::Code::Unimplemented);
-    let refused = client.inner_mut().do_action(Action::new("Dance", vec![])).await.map_err(framelake_query::client::Error::from);
+    let refused =
+        client.inner_mut().do_action(Action::new("Dance", vec![])).await.map_err(framelake_query::client::Error::from);
     assert_eq!(crate::server::refusal(refused).0, tonic::Code::Unimplemented);
 }

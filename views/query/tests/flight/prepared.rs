@@ -22,17 +22,36 @@ fn text(value: &str) -> ArrayRef {
 async fn parameters_are_bound_by_position_and_cast_to_their_column() {
     let server = Server::start().await;
     let mut client = server.client().await;
-    let check = async |client: &mut framelake_query::client::Client, sql: &str, values: Vec<ArrayRef>, expected: &str| {
-        let rows = client.query_with(sql, row(values)).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        assert!(table(&rows).contains(expected), "{sql}: {}", table(&rows));
-    };
+    let check =
+        async |client: &mut framelake_query::client::Client, sql: &str, values: Vec<ArrayRef>, expected: &str| {
+            let rows = client.query_with(sql, row(values)).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            assert!(table(&rows).contains(expected), "{sql}: {}", table(&rows));
+        };
     let small: ArrayRef = Arc::new(Int32Array::from(vec![3]));
-    check(&mut client, "SELECT count(*) AS n FROM events WHERE name = ? AND ordinal < ?", vec![text("draw"), small], "| 1 |").await;
-    check(&mut client, "SELECT ordinal FROM events WHERE ordinal = $2 OR name = $1", vec![text("no"), number(7)], "| 7       |").await;
+    check(
+        &mut client,
+        "SELECT count(*) AS n FROM events WHERE name = ? AND ordinal < ?",
+        vec![text("draw"), small],
+        "| 1 |",
+    )
+    .await;
+    check(
+        &mut client,
+        "SELECT ordinal FROM events WHERE ordinal = $2 OR name = $1",
+        vec![text("no"), number(7)],
+        "| 7       |",
+    )
+    .await;
     check(&mut client, "SELECT count(*) AS n FROM (SELECT * FROM events LIMIT ?)", vec![number(12)], "| 12 |").await;
     check(&mut client, "SELECT ? + 1 AS x", vec![number(41)], "| 42 |").await;
     check(&mut client, "SELECT 'what?' AS q, ? AS a -- why?", vec![text("this")], "| what? | this |").await;
-    check(&mut client, "SELECT ordinal FROM events WHERE ordinal IN (SELECT CAST(? AS BIGINT))", vec![text("5")], "| 5       |").await;
+    check(
+        &mut client,
+        "SELECT ordinal FROM events WHERE ordinal IN (SELECT CAST(? AS BIGINT))",
+        vec![text("5")],
+        "| 5       |",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -41,9 +60,16 @@ async fn a_prepared_statement_announces_its_columns_and_parameters() {
     let mut client = server.client().await;
     let sql = "SELECT name, note FROM events WHERE name = ? AND ordinal > ? AND note LIKE ?";
     let statement = client.inner_mut().prepare(sql.into(), None).await.expect("prepares");
-    let names: Vec<_> = statement.dataset_schema().expect("columns").fields().iter().map(|field| field.name().clone()).collect();
+    let names: Vec<_> =
+        statement.dataset_schema().expect("columns").fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["name", "note"]);
-    let kinds: Vec<_> = statement.parameter_schema().expect("parameters").fields().iter().map(|field| field.data_type().clone()).collect();
+    let kinds: Vec<_> = statement
+        .parameter_schema()
+        .expect("parameters")
+        .fields()
+        .iter()
+        .map(|field| field.data_type().clone())
+        .collect();
     // No dictionary and no view: JDBC cannot bind those.
     assert_eq!(kinds, [DataType::Utf8, DataType::Int64, DataType::Utf8]);
     statement.close().await.expect("closes");

@@ -54,7 +54,8 @@ impl Server {
 
 /// `events` with 100,000 rows, `wide` with 8,192 rows of 2 KiB, `empty`, and a view.
 fn context(memory: Arc<dyn MemoryPool>) -> SessionContext {
-    let config = SessionConfig::new().with_default_catalog_and_schema("framelake", "public").with_information_schema(true);
+    let config =
+        SessionConfig::new().with_default_catalog_and_schema("framelake", "public").with_information_schema(true);
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(memory).build_arc().expect("a runtime");
     let context = SessionContext::new_with_config_rt(config, runtime);
     for (name, batch) in [("events", events()), ("wide", wide()), ("empty", events().slice(0, 0))] {
@@ -69,7 +70,8 @@ fn context(memory: Arc<dyn MemoryPool>) -> SessionContext {
 fn events() -> RecordBatch {
     let ordinals: Int64Array = (0..100_000).map(Some).collect();
     let names: DictionaryArray<Int32Type> = (0..100_000).map(|row| ["update", "draw", "physics"][row % 3]).collect();
-    let notes: StringViewArray = (0..100_000).map(|row| (row % 10 == 0).then(|| format!("note number {row}"))).collect();
+    let notes: StringViewArray =
+        (0..100_000).map(|row| (row % 10 == 0).then(|| format!("note number {row}"))).collect();
     RecordBatch::try_from_iter([
         ("ordinal", Arc::new(ordinals) as ArrayRef),
         ("name", Arc::new(names)),

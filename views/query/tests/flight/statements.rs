@@ -28,7 +28,10 @@ async fn a_statement_answers_with_the_schema_it_announced() {
             assert_eq!(batch.schema(), announced, "{sql}");
         }
     }
-    let rows = client.query_all("SELECT name, count(*) AS n FROM events GROUP BY name ORDER BY name").await.expect("an answer");
+    let rows = client
+        .query_all("SELECT name, count(*) AS n FROM events GROUP BY name ORDER BY name")
+        .await
+        .expect("an answer");
     assert_eq!(
         table(&rows),
         "+---------+-------+\n| name    | n     |\n+---------+-------+\n| draw    | 33333 |\n| physics | 33333 |\n| update  | 33334 |\n+---------+-------+"
