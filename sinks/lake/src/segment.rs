@@ -144,7 +144,7 @@ impl Builder {
         let mut entries = self.entries;
         entries.sort_by_cached_key(Entry::order);
 
-        let mut container = container::Container::new(&schema::segment_schema(), self.topic, &describe(&runs));
+        let mut container = container::Container::new(schema::segment_schema(), self.topic, &describe(&runs));
         let (mut blocks, mut processes, mut dead_letters) = (Vec::new(), Vec::new(), Vec::new());
         let record_count = entries.len() as u64;
         for Entry { position, key, record, content } in entries {

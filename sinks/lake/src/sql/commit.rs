@@ -15,8 +15,13 @@ pub(super) async fn commit_segment(store: &Store, commit: &SegmentCommit) -> Res
     if already_committed(&mut session, commit).await? {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
-    if super::objects::is_doomed(&mut session, &commit.key).await? || !advance(&mut session, commit).await? {
+    if super::objects::is_doomed(&mut session, &commit.key).await? {
         return Ok(CommitOutcome::Superseded);
+    }
+    if !advance(&mut session, commit).await? {
+        // Perhaps by this very commit, whose answer was lost and which ended only while this one waited for its locks.
+        let mine = already_committed(&mut session, commit).await?;
+        return Ok(if mine { CommitOutcome::AlreadyCommitted } else { CommitOutcome::Superseded });
     }
     let now = session.now().await?;
     let segment = add_segment(&mut session, commit, now).await?;

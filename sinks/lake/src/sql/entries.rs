@@ -232,3 +232,87 @@ impl<'a> Reader<'a> {
         if self.0.is_empty() { Ok(()) } else { Err(damaged("a packed value is longer than it says")) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use framelake_wire::Topic;
+
+    fn common() -> Common {
+        Common {
+            process_id: ProcessId::from_bytes([1; 16]),
+            incarnation: Incarnation(2),
+            topic_partition: TopicPartition { topic: Topic::Spans, partition: 3 },
+            object: "segments/a.avro".into(),
+        }
+    }
+
+    fn entry(stream: u8, kind: &'static str, sequence: u64) -> BlockEntry {
+        let common = common();
+        let time = 1_700_000_000_000_000_000 + sequence.cast_signed() * 1_000_000_000;
+        BlockEntry {
+            process_id: common.process_id,
+            stream_id: StreamId::from_bytes([stream; 16]),
+            kind: StreamKind::new(kind),
+            block_id: BlockId::from_bytes([0xb0 + stream; 16]),
+            sequence,
+            first_ordinal: sequence * 500,
+            ordinal_count: 500,
+            event_count: 1_000,
+            row_count: 499,
+            dropped_count: 1,
+            min_time: time + 5,
+            max_time: time + 999_999_999,
+            begin: time,
+            end: time + 1_000_000_000,
+            crc: 0xdead_beef,
+            position: Position {
+                incarnation: common.incarnation,
+                topic_partition: common.topic_partition,
+                offset: Offset(70 + sequence.cast_signed()),
+            },
+            object: common.object,
+            byte_offset: 2_000 + sequence * 4_100,
+            byte_length: 4_000,
+            payload_bytes: 3_800,
+        }
+    }
+
+    fn unpacked(bytes: &[u8]) -> Result<Vec<BlockEntry>> {
+        let mut entries = Vec::new();
+        unpack(bytes, &common(), |entry| entries.push(entry)).map(|()| entries)
+    }
+
+    fn samples() -> Vec<BlockEntry> {
+        vec![entry(1, "metric", 4), entry(1, "metric", 5), entry(2, "frame", 0)]
+    }
+
+    /// Catalogs live for years: what this version wrote is read by every later one.
+    #[test]
+    fn layout_1_is_read_forever() {
+        let golden = include_str!("../../tests/golden/entries-1.hex");
+        let golden: Vec<u8> = (0..golden.trim().len() / 2)
+            .map(|at| u8::from_str_radix(&golden[2 * at..2 * at + 2], 16).expect("hex"))
+            .collect();
+        assert_eq!(unpacked(&golden).expect("entries"), samples());
+        assert_eq!(pack(&samples()), golden, "a new layout needs a new number, and a golden file of its own");
+    }
+
+    #[test]
+    fn an_entry_takes_some_60_bytes() {
+        let entries: Vec<_> = (1_000..1_100).map(|sequence| entry(1, "span", sequence)).collect();
+        let packed = pack(&entries);
+        assert!(packed.len() < 100 * 62, "{} bytes", packed.len());
+        assert_eq!(unpacked(&packed).expect("entries"), entries);
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error() {
+        let packed = pack(&samples());
+        for length in 0..packed.len() {
+            assert!(unpacked(&packed[..length]).is_err(), "cut at {length}");
+        }
+        assert!(unpacked(&[&packed[..], &[0]].concat()).is_err(), "a byte more");
+        assert!(unpacked(&[&[2], &packed[1..]].concat()).is_err(), "another layout");
+    }
+}

@@ -49,3 +49,19 @@ fn missing<'a>(found: u64, known: &'a [&'a str]) -> Result<&'a [&'a str]> {
         source: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_applied_and_a_newer_catalog_is_refused() {
+        let known = &["one", "two"];
+        assert_eq!(missing(0, known).expect("missing"), ["one", "two"]);
+        assert_eq!(missing(1, known).expect("missing"), ["two"]);
+        assert!(missing(2, known).expect("missing").is_empty());
+        let error = missing(3, known).expect_err("a newer catalog");
+        assert!(!error.is_retryable());
+        assert!(error.to_string().contains("version 3 is newer than this program knows (2)"), "{error}");
+    }
+}

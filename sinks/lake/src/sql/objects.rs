@@ -63,6 +63,7 @@ pub(super) async fn expire_segments(store: &Store, keys: &[String]) -> Result<()
     streams::store(&mut session, rows.values(), -1).await?;
     let now = session.now().await?;
     add_doom(&mut session, &known, now).await?;
+    session.release_space().await?;
     session.commit().await
 }
 

@@ -8,6 +8,11 @@ use std::time::Duration;
 /// Connections to the server: a writer's commits are one at a time, the others are queries being planned.
 const CONNECTIONS_MAX: u32 = 8;
 
+/// A connection that was cut off may hold its locks until the server notices; nobody waits longer for it than this, and what ends by
+/// a timeout may be tried again.
+const TIMEOUTS: &str =
+    "SET lock_timeout = '15s'; SET idle_in_transaction_session_timeout = '30s'; SET statement_timeout = '60s'";
+
 /// The catalog in a Postgres database, shared by any number of processes.
 #[derive(Clone, Debug)]
 pub struct PostgresCatalog {
@@ -23,6 +28,12 @@ impl PostgresCatalog {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_secs(10))
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(TIMEOUTS).execute(connection).await?;
+                    Ok(())
+                })
+            })
             .connect(url)
             .await?;
         let store = Store::Postgres(pool);

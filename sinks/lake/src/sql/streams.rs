@@ -5,7 +5,7 @@ use super::{
     sequences::Sequences,
     session::{Row, Session, Store, Value, damaged},
 };
-use crate::{BlockEntry, Incarnation, NewBlock, ProcessEntry, Result, StreamEntry, StreamFilter};
+use crate::{BlockEntry, Error, Incarnation, NewBlock, ProcessEntry, Result, StreamEntry, StreamFilter};
 use framelake_log::TopicPartition;
 use framelake_wire::{Process, ProcessId, StreamId, StreamKind, Topic, UnixNanos};
 use std::sync::Arc;
@@ -126,11 +126,7 @@ impl StreamRow {
             newest: u64::try_from(newest_sequence)
                 .ok()
                 .map(|sequence| {
-                    Ok::<_, crate::Error>(Newest {
-                        sequence,
-                        segment: Some(row.int(18)?),
-                        packed: row.bytes(19)?.to_vec(),
-                    })
+                    Ok::<_, Error>(Newest { sequence, segment: Some(row.int(18)?), packed: row.bytes(19)?.to_vec() })
                 })
                 .transpose()?,
         })
@@ -207,18 +203,21 @@ impl Newest {
     }
 }
 
-/// Writes the rows over those that are there.
+/// Writes the rows over those that are there; the rows of their processes must be locked.
 pub(super) async fn store(session: &mut Session, rows: impl Iterator<Item = &StreamRow>, segment: i64) -> Result<()> {
-    let rows = rows.map(|row| row.values(segment)).collect();
-    let set: Vec<String> =
-        COLUMNS.split(", ").skip(1).map(str::trim).map(|column| format!("{column} = excluded.{column}")).collect();
-    session
-        .insert(
-            &format!("INSERT INTO streams ({COLUMNS})"),
-            rows,
-            &format!("ON CONFLICT (stream_id) DO UPDATE SET {}", set.join(", ")),
-        )
-        .await?;
+    let rows: Vec<_> = rows.map(|row| row.values(segment)).collect();
+    let count = rows.len() as u64;
+    let set: Vec<String> = COLUMNS.split(", ").skip(1).map(|column| format!("{column} = excluded.{column}")).collect();
+    let tail = format!(
+        "ON CONFLICT (stream_id) DO UPDATE SET {} WHERE streams.process_id = excluded.process_id",
+        set.join(", ")
+    );
+    let stored = session.insert(&format!("INSERT INTO streams ({COLUMNS})"), rows, &tail).await?;
+    if stored != count {
+        // Two processes claim one new stream at the same moment: the next try finds whose it is.
+        let reason = "a stream was just taken by another process".to_owned();
+        return Err(Error::CatalogUnavailable { reason, source: None });
+    }
     Ok(())
 }
 
