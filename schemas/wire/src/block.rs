@@ -42,7 +42,7 @@ pub struct Header {
     pub event_count: u64,
     /// Rows that decoding yields, spans still open not counted.
     pub row_count: u64,
-    /// Ordinals of this block whose events were dropped before they were recorded.
+    /// Ordinals of this block whose events were dropped before they were recorded; and frames that were open where marks were dropped.
     pub dropped_count: u64,
     /// All rows of this stream lost so far, up to the seal of this block: dropped before they were recorded, or in
     /// blocks that were shed. Cumulative, so that a block that never arrives takes no count with it.
@@ -77,7 +77,8 @@ impl Header {
         if self.first_ordinal.checked_add(self.ordinal_count).is_none_or(|next| next > ORDINAL_MAX) {
             return Err(Error::invalid("ordinal_count", "ordinals go beyond 2^63"));
         }
-        if self.dropped_count > self.ordinal_count {
+        // An open frame that is lost to a drop may have had its ordinal in a block before.
+        if self.dropped_count > self.ordinal_count + 1 {
             return Err(Error::invalid("dropped_count", "more than ordinal_count"));
         }
         if self.row_count > self.event_count {

@@ -300,11 +300,12 @@ proptest! {
         let mut encoder = FrameEncoder::new();
         let (mut ticks, mut drain, mut ordinal, mut open) = (sample(0).ticks, 0, 0, None);
         let mut expected = Vec::new();
+        let (mut lost, mut total) = (0, 0);
         for (step, dropped, sealed) in marks {
             ticks = ticks.wrapping_add_signed(step);
             encoder.dropped(dropped);
             if dropped > 0 {
-                open = None;
+                lost += dropped + u64::from(open.take().is_some());
                 ordinal += dropped;
             }
             encoder.mark(ticks);
@@ -321,6 +322,10 @@ proptest! {
                     (0..frames.ordinal.len()).map(|i| (frames.ordinal[i], frames.begin[i], frames.end[i])).collect();
                 prop_assert_eq!(&rows, &expected);
                 prop_assert_eq!(frames.open, open);
+                // Every ordinal given out so far is a row, lost, or open.
+                prop_assert_eq!(block.header.dropped_count, std::mem::take(&mut lost));
+                total += rows.len() as u64 + block.header.dropped_count;
+                prop_assert_eq!(block.header.first_ordinal + block.header.ordinal_count, total + 1);
                 expected.clear();
                 drain += 1;
             }

@@ -169,7 +169,7 @@ fn contradictions_are_refused() {
     };
     check(|header| header.event_count = EVENTS_MAX as u64 + 1, "event_count");
     check(|header| header.row_count = header.event_count + 1, "row_count");
-    check(|header| header.dropped_count = header.ordinal_count + 1, "dropped_count");
+    check(|header| header.dropped_count = header.ordinal_count + 2, "dropped_count");
     check(|header| header.first_ordinal = i64::MAX as u64, "ordinal_count");
     check(|header| header.sequence = u64::MAX, "sequence");
     check(|header| header.min_time = header.max_time.saturating_add(1), "min_time");

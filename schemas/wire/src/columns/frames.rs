@@ -31,15 +31,17 @@ pub(crate) struct Marks<'a> {
     pub(crate) map: TimeMap,
 }
 
-/// Calls `row` with ordinal, begin and end of each frame that ends; returns the ordinal after the last one given out.
+/// Calls `row` with ordinal, begin and end of each frame that ends; returns the ordinal after the last one given out, and how many open
+/// frames were lost to drops.
 pub(crate) fn replay(
     marks: Marks<'_>,
     open: &mut Option<Open>,
     mut row: impl FnMut(u64, UnixNanos, UnixNanos),
-) -> Result<u64> {
+) -> Result<(u64, u64)> {
     let Marks { count, mut ticks, drops, first_ordinal, map } = marks;
     let mut ordinal = first_ordinal;
     let mut at = 0;
+    let mut lost = 0;
     for &(place, dropped) in drops.iter().chain([&(count, 0)]) {
         for _ in at..place {
             let time = map.unix_ns(ticks.next()?);
@@ -51,9 +53,9 @@ pub(crate) fn replay(
         at = place;
         ordinal += dropped;
         if dropped > 0 {
-            *open = None;
+            lost += u64::from(open.take().is_some());
         }
     }
     ticks.finish()?;
-    Ok(ordinal)
+    Ok((ordinal, lost))
 }

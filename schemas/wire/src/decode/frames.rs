@@ -1,4 +1,7 @@
-use super::{Frames, open};
+use super::{
+    Frames,
+    open::{self, Found},
+};
 use crate::{
     Block, Result, StreamKind, UnixNanos,
     columns::frames::{Marks, read_open, replay},
@@ -24,14 +27,15 @@ pub(super) fn rows(block: &Block) -> Result<Frames> {
     };
     let (mut min, mut max) = (UnixNanos::MAX, UnixNanos::MIN);
     let marks = Marks { count: header.event_count, ticks, drops: &drops, first_ordinal: header.first_ordinal, map };
-    let next_ordinal = replay(marks, &mut open_frame, |ordinal, begin, end| {
+    let (next_ordinal, lost) = replay(marks, &mut open_frame, |ordinal, begin, end| {
         min = min.min(begin);
         max = max.max(end);
         frames.ordinal.push(ordinal);
         frames.begin.push(begin);
         frames.end.push(end);
     })?;
-    open::check_rows(header, frames.ordinal.len() as u64, next_ordinal, min, max)?;
+    let (rows, dropped) = (frames.ordinal.len() as u64, open::dropped(&drops) + lost);
+    open::check_found(header, &Found { rows, dropped, next_ordinal, min, max })?;
     frames.open = open_frame;
     Ok(frames)
 }

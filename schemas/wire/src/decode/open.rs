@@ -47,8 +47,22 @@ pub(super) fn ticks<'a>(reader: &mut Reader<'a>, header: &Header) -> Result<Tick
     Ok(ticks)
 }
 
+/// What the payload has of what its header says.
+pub(super) struct Found {
+    pub(super) rows: u64,
+    pub(super) dropped: u64,
+    pub(super) next_ordinal: u64,
+    /// Least and greatest time of the rows.
+    pub(super) min: UnixNanos,
+    pub(super) max: UnixNanos,
+}
+
 /// The header's counts and times are those of the rows.
-pub(super) fn check_rows(header: &Header, rows: u64, next_ordinal: u64, min: UnixNanos, max: UnixNanos) -> Result<()> {
+pub(super) fn check_found(header: &Header, found: &Found) -> Result<()> {
+    let &Found { rows, dropped, next_ordinal, min, max } = found;
+    if dropped != header.dropped_count {
+        return Err(Error::invalid("dropped_count", format!("{}, the payload has {dropped}", header.dropped_count)));
+    }
     if rows != header.row_count {
         return Err(Error::invalid("row_count", format!("{}, the payload has {rows}", header.row_count)));
     }
@@ -60,6 +74,11 @@ pub(super) fn check_rows(header: &Header, rows: u64, next_ordinal: u64, min: Uni
         return Err(Error::invalid("min_time", "rows lie outside min_time to max_time"));
     }
     Ok(())
+}
+
+/// How many events were dropped in all.
+pub(super) fn dropped(drops: &[(u64, u64)]) -> u64 {
+    drops.iter().map(|&(_, count)| count).sum()
 }
 
 /// Times and ordinals of a block where every event is a row of one time.
@@ -83,7 +102,7 @@ pub(super) fn points(
     let next_ordinal = drops::runs(drops, header.event_count, header.first_ordinal, |first, events| {
         ordinals.extend(first..first + events.len() as u64);
     });
-    check_rows(header, count as u64, next_ordinal, min, max)?;
+    check_found(header, &Found { rows: count as u64, dropped: dropped(drops), next_ordinal, min, max })?;
     Ok((times, ordinals))
 }
 

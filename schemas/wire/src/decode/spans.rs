@@ -1,4 +1,7 @@
-use super::{OpenSpan, Spans, open};
+use super::{
+    OpenSpan, Spans,
+    open::{self, Found},
+};
 use crate::{
     Block, Result, StreamKind, UnixNanos,
     columns::{
@@ -88,6 +91,7 @@ fn visit<S>(
             push(&mut state, row);
         }
     })?;
-    open::check_rows(header, rows, next_ordinal, min, max)?;
+    let dropped = open::dropped(&drops);
+    open::check_found(header, &Found { rows, dropped, next_ordinal, min, max })?;
     Ok((state, tables, stack))
 }

@@ -29,7 +29,7 @@ impl FrameEncoder {
         self.core.ticks.push(ticks);
     }
 
-    /// `count` marks were dropped here: the open frame is lost with them, and the next mark begins a new one.
+    /// `count` marks were dropped here: the open frame is lost with them and counts as dropped, and the next mark begins a new one.
     pub fn dropped(&mut self, count: u64) {
         self.core.dropped(count);
     }
@@ -70,11 +70,13 @@ impl FrameEncoder {
             first_ordinal,
             map,
         };
-        let next_ordinal = replay(marks, &mut self.open, |_, begin, end| {
+        let (next_ordinal, lost) = replay(marks, &mut self.open, |_, begin, end| {
             row_count += 1;
             times.add(begin, end);
         })
         .expect("ticks were written by this encoder");
-        self.core.close_payload(opened, &Sealed { row_count, next_ordinal, times }, seal, dictionary)
+        let mut block = self.core.close_payload(opened, &Sealed { row_count, next_ordinal, times }, seal, dictionary);
+        block.header.dropped_count += lost;
+        block
     }
 }
