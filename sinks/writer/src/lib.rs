@@ -2,11 +2,11 @@
 //!
 //! Each topic has a pipeline of its own, so that spans never hold up logs. A pipeline has two halves with a short queue between them:
 //!
-//! - the **reader** polls the log, opens each record within limits ([`open`]), and groups records into a [`batch`] until it is due ([`cut`]);
+//! - the **reader** polls the log, opens each record within limits (`open`), and groups records into a `batch` until it is due (`cut`);
 //! - the **committer** turns a batch into a segment, puts it into the object store and commits it to the catalog by compare-and-set.
 //!
 //! Whoever commits first wins. A batch whose partitions were moved by somebody else is dropped, progress is read again, and reading goes on from
-//! there ([`start`] decides where, and which gaps to report). Until a segment is committed the log is the truth, so a worker may die at any step
+//! there (`start` decides where, and which gaps to report). Until a segment is committed the log is the truth, so a worker may die at any step
 //! ([`Step`] names them) and the next one takes up where the catalog stands.
 //!
 //! It is not here that records are made visible or counted once: that is the catalog's part. Nor does the writer delete anything: an object that was
