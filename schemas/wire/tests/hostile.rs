@@ -5,7 +5,7 @@ mod support;
 use framelake_wire::{
     Block, Process, Record, StreamKind, batch, decode,
     encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
-    limits::{DECODED_BYTES_MAX, PAYLOAD_BYTES_MAX},
+    limits::{DECODED_BYTES_MAX, PAYLOAD_BYTES_MAX, SPAN_DEPTH_MAX},
 };
 use proptest::prelude::*;
 use std::{
@@ -305,4 +305,26 @@ fn the_largest_honest_block_stays_within_the_bound() {
     let (logs, held) = most_held(|| decode::logs(&block));
     assert_eq!(logs.unwrap().text.len(), lines * text.len());
     assert!(held <= decode::ALLOCATED_BYTES_MAX && held > DECODED_BYTES_MAX, "{held} bytes held");
+}
+
+#[test]
+fn spans_nested_deeper_than_the_limit_are_refused() {
+    let names = Names::new(1, 0, 1);
+    for (depth, accepted) in [(SPAN_DEPTH_MAX, true), (SPAN_DEPTH_MAX + 1, false)] {
+        // One empty string; one call site of it; no threads, property sets, drops, open spans; that many begins, and as many ticks.
+        let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        put(&mut opened, depth as u64);
+        put(&mut opened, depth as u64);
+        opened.extend(vec![2; depth]);
+        opened.push(0);
+        put(&mut opened, depth as u64);
+        opened.extend(vec![1; depth]);
+        opened.extend([0, 0]);
+        let mut block = SpanEncoder::new().seal(&seal(StreamKind::SPAN, 0), &names);
+        block.payload = closed(&opened);
+        block.header.event_count = depth as u64;
+        block.header.ordinal_count = depth as u64;
+        let spans = decode::spans(&block);
+        assert_eq!(spans.is_ok(), accepted, "{spans:?}");
+    }
 }
