@@ -10,6 +10,8 @@ use rdkafka::{
 /// Addresses and the user's settings. What `defaults` says may be changed by the user, what is set on the result later may not.
 pub(crate) fn config(options: &Options, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
+    // The usual ten seconds would be felt twice: brokers that are back are found that late, and what timed out meanwhile is reported that late.
+    config.set("reconnect.backoff.max.ms", "1000");
     for (name, value) in defaults {
         config.set(*name, *value);
     }

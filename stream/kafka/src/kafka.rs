@@ -17,7 +17,7 @@ use framelake_log::{
 use framelake_wire::{Topic, partition_for};
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
-    error::RDKafkaErrorCode,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 use std::{
     collections::HashMap,
@@ -38,6 +38,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Longest until topics that were just made have leaders.
 const CREATED_MAX: Duration = Duration::from_secs(20);
+
+/// How often a partition is asked again whose leader is not settled.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
 
 /// The log on Kafka. Clones share its connections.
 #[derive(Clone)]
@@ -128,7 +131,7 @@ impl Kafka {
                 // Another process had the same idea.
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((name, code)) => {
-                    return Err(outcome(&format!("making topic {name}"), rdkafka::error::KafkaError::AdminOp(code)));
+                    return Err(outcome(&format!("making topic {name}"), KafkaError::AdminOp(code)));
                 }
             }
         }
@@ -218,14 +221,19 @@ impl EventLog for Kafka {
 
     async fn bounds(&self, topic_partition: TopicPartition) -> Result<Bounds> {
         self.check_partition(topic_partition)?;
-        let name = self.name(topic_partition.topic).clone();
-        self.blocking(move |shared| {
-            let client = shared.admin.inner();
-            let bounds = client.fetch_watermarks(&name, topic_partition.partition.cast_signed(), ANSWER_MAX);
-            let (earliest, next) = bounds.map_err(|error| outcome("asking for bounds", error))?;
-            Ok(Bounds { earliest: Offset(earliest), next: Offset(next) })
-        })
-        .await
+        let deadline = Instant::now() + ANSWER_MAX;
+        loop {
+            let name = self.name(topic_partition.topic).clone();
+            let watermarks = self.blocking(move |shared| {
+                let client = shared.admin.inner();
+                Ok(client.fetch_watermarks(&name, topic_partition.partition.cast_signed(), ANSWER_MAX))
+            });
+            match watermarks.await? {
+                Ok((earliest, next)) => return Ok(Bounds { earliest: Offset(earliest), next: Offset(next) }),
+                Err(error) if leader_is_moving(&error) && Instant::now() < deadline => sleep(LEADER_PAUSE).await,
+                Err(error) => return Err(outcome("asking for bounds", error)),
+            }
+        }
     }
 
     async fn consumer(&self, options: ConsumerOptions) -> Result<Box<dyn Consumer>> {
@@ -240,6 +248,21 @@ impl EventLog for Kafka {
     async fn disk_bytes(&self) -> Result<Option<u64>> {
         Ok(None)
     }
+}
+
+/// Whether a broker said that it is not (yet, or no longer) the one to ask: it passes within moments of making a topic or losing a broker.
+fn leader_is_moving(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+        )
+    )
 }
 
 /// Tells a blocking read that nobody waits for it any more.

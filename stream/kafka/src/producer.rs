@@ -18,8 +18,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// How long a record may be on its way. Below the ten seconds after which a gateway tells its client to send again, so that what is given up
-/// there is given up here too.
+/// How long a record may be on its way. With the broker gone librdkafka was seen to report it within a second after; that is below the ten
+/// seconds after which a gateway tells its client to send again, so what is given up there is given up here too.
 const DELIVERY_MAX: Duration = Duration::from_secs(8);
 
 /// How often a full queue is tried again: librdkafka frees it with every delivered batch.
