@@ -68,7 +68,7 @@ fn accept(topic: &str, value: &Bytes) -> Result<NewRecord, String> {
 fn dead_letter(topic: &str, value: Bytes, reason: &str) -> NewRecord {
     let header = |name: &str, value: &str| (name.to_owned(), Bytes::copy_from_slice(value.as_bytes()));
     let mut headers = vec![
-        header("_dlq.errors.disposition", "rejected"),
+        header("_dlq.errors.disposition", "CLIENT_REJECTED"),
         header("_dlq.errors.original.topic", topic),
         header("_dlq.errors.reason", reason),
         header("_dlq.errors.stage", "gateway"),
@@ -100,7 +100,7 @@ mod tests {
         let letter = &checked.records[0];
         assert_eq!((letter.topic, &letter.value[..]), (Topic::DeadLetters, &b"nonsense"[..]));
         let header = |name| letter.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone());
-        assert_eq!(header("_dlq.errors.disposition"), Some("rejected".into()));
+        assert_eq!(header("_dlq.errors.disposition"), Some("CLIENT_REJECTED".into()));
         assert_eq!(header("_dlq.errors.original.topic"), Some("framelake.spans".into()));
         assert_eq!(header("_dlq.errors.reason"), Some(checked.rejected[0].reason.clone().into()));
     }
