@@ -76,8 +76,10 @@ impl Buffer {
     /// Where `words` words may be written; `None` when the chunk has no room for them.
     #[inline(always)]
     pub(crate) fn room(&self, words: usize) -> Option<*mut u64> {
+        // Loaded once: the compiler does not merge atomic loads.
         let cursor = self.cursor.load(Relaxed);
-        (self.room_bytes() >= words * 8).then_some(cursor)
+        let room = (self.limit.get() as usize).wrapping_sub(cursor as usize);
+        (room >= words * 8).then_some(cursor)
     }
 
     /// Bytes between the write position and the limit.

@@ -33,6 +33,9 @@
 //! Memory has a [budget](Builder::memory_budget). While the server is away blocks wait in memory; when that is used up spans go before
 //! metrics before logs. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
 //!
+//! What was recorded is sent when the guard is dropped, on `std::process::exit` (Unix), and before a panic goes on. A signal that ends the
+//! process takes the last period with it: handle it, and call [`flush`] or drop the guard.
+//!
 //! # What it is not
 //! Not for signal handlers: an event recorded there may overwrite one half written. Not for `async` functions yet: a [`Span`] stays on its thread,
 //! so it cannot be held across an await in a task that moves.

@@ -37,13 +37,13 @@ macro_rules! level_macro {
         /// Takes the arguments of [`format!`], and before them `target: "…"` where the module's path does not fit.
         #[macro_export]
         macro_rules! $name {
-                                    (target: $target:expr, $dollar($rest:tt)+) => {
-                                        $crate::log!(target: $target, $crate::Level::$level, $dollar($rest)+)
-                                    };
-                                    ($dollar($rest:tt)+) => {
-                                        $crate::log!($crate::Level::$level, $dollar($rest)+)
-                                    };
-                                }
+                                            (target: $target:expr, $dollar($rest:tt)+) => {
+                                                $crate::log!(target: $target, $crate::Level::$level, $dollar($rest)+)
+                                            };
+                                            ($dollar($rest:tt)+) => {
+                                                $crate::log!($crate::Level::$level, $dollar($rest)+)
+                                            };
+                                        }
     };
 }
 

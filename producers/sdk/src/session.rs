@@ -68,6 +68,7 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     if settings.panic_hook {
         panic::install_hook();
     }
+    at_exit();
     *session = Some(Arc::new(Session {
         control,
         sender,
@@ -143,6 +144,25 @@ impl Drop for Guard {
         let _ = self.end();
     }
 }
+
+/// Sees to it that `std::process::exit`, which drops no guard, ends recording as the guard would. Once per process.
+#[cfg(unix)]
+fn at_exit() {
+    extern "C" fn end() {
+        if let Some(session) = current() {
+            let _ = session.stop(session.shutdown_timeout, "exit".to_owned());
+        }
+    }
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: `end` is a function of the program, and may run on any thread while the others still do.
+        // Where there is no room for another handler the last second is lost, as it was without one.
+        let _ = unsafe { libc::atexit(end) };
+    });
+}
+
+#[cfg(not(unix))]
+fn at_exit() {}
 
 /// Drains, seals and sends what was recorded so far, and waits until the server has acknowledged it, at most for `timeout`; says whether it
 /// has. `false` where recording is off.

@@ -128,6 +128,10 @@ impl Deliver for Kafka {
                     Some(error) if is_permanent(&error) => {
                         refused.push(Refusal { index: verdict.tag & INDEX_MASK, reason: error.to_string() });
                     }
+                    Some(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) => {
+                        failed =
+                            Some("no acknowledgement in time; are the brokers up, and do the topics exist?".into());
+                    }
                     Some(error) => failed = Some(error.to_string()),
                 }
             }

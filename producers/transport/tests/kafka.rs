@@ -3,8 +3,11 @@
 
 use framelake_transport::{Endpoint, Outgoing, Sender, connect};
 use framelake_wire::{Process, ProcessId, Record, Topic, partition_for};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -36,6 +39,15 @@ fn process(revision: u64) -> Process {
     }
 }
 
+/// As `framelake run` does at its start.
+fn create_topic(servers: &str, topic: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", servers).create().unwrap();
+    let new = NewTopic::new(topic, 3, TopicReplication::Fixed(1));
+    let created = futures::executor::block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
+    assert!(matches!(created[0], Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))), "{created:?}");
+}
+
 #[test]
 fn records_arrive_byte_for_byte_in_the_partition_of_their_process_with_readable_headers() {
     let Ok(servers) = std::env::var("FRAMELAKE_TEST_KAFKA") else {
@@ -43,6 +55,7 @@ fn records_arrive_byte_for_byte_in_the_partition_of_their_process_with_readable_
         println!("SKIPPED: set FRAMELAKE_TEST_KAFKA=host:port, or run cargo xtask services up");
         return;
     };
+    create_topic(&servers, Topic::Processes.name());
     let endpoint: Endpoint = format!("kafka://{servers}").parse().unwrap();
     let sender = Sender::start(connect(&endpoint).unwrap(), 1 << 20).unwrap();
     let process = process(7);

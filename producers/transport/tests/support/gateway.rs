@@ -25,6 +25,7 @@ pub(crate) enum Answer {
 }
 
 /// A batch as it came.
+#[allow(dead_code, reason = "not every test asks for all of it")]
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     /// When it had come whole.
@@ -32,7 +33,6 @@ pub(crate) struct Batch {
     /// Its bytes.
     pub(crate) body: Vec<u8>,
     /// The connection it came on, by number.
-    #[allow(dead_code, reason = "not every test asks")]
     pub(crate) connection: usize,
 }
 
