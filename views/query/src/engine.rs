@@ -61,7 +61,7 @@ impl Default for EngineOptions {
 /// What tables share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) lake: Arc<Lake>,
+    pub(crate) lake: Lake,
     pub(crate) materializer: Option<Materializer>,
     pub(crate) cache: BlockCache,
     pub(crate) counters: Counters,
@@ -84,7 +84,7 @@ impl Engine {
     ///
     /// # Errors
     /// The spill directory cannot be used.
-    pub fn new(lake: Arc<Lake>, materializer: Option<Materializer>, options: EngineOptions) -> Result<Self> {
+    pub fn new(lake: Lake, materializer: Option<Materializer>, options: EngineOptions) -> Result<Self> {
         let shared = Arc::new(Shared {
             cache: BlockCache::new(options.block_cache_bytes),
             lake,
@@ -105,9 +105,7 @@ impl Engine {
         };
         let runtime = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(
-                DiskManagerBuilder::default()
-                    .with_mode(spill)
-                    .with_max_temp_directory_size(options.spill_bytes_max),
+                DiskManagerBuilder::default().with_mode(spill).with_max_temp_directory_size(options.spill_bytes_max),
             )
             .build_arc()?;
         tables::register_objects(&runtime, &shared.lake);
@@ -132,19 +130,18 @@ impl Engine {
         Ok(Self { shared, tables: schema, runtime, base, options })
     }
 
-    /// A session for one query: the tables, and a memory pool of its own with [`EngineOptions::memory_limit`].
+    /// A session for one query: the tables, and a memory pool of its own with [`EngineOptions::memory_limit`]. Cheap enough to be made for each.
     ///
     /// SELECT only is for the caller to enforce (`SQLOptions::verify_plan`); there is nothing in the session that could be written to.
-    ///
-    /// # Errors
-    /// The spill directory cannot be used.
-    pub fn session(&self) -> Result<SessionContext> {
+    #[must_use]
+    pub fn session(&self) -> SessionContext {
         // Errors name the five greatest consumers.
         const NAMED: NonZeroUsize = NonZeroUsize::new(5).unwrap();
         let pool = TrackConsumersPool::new(GreedyMemoryPool::new(self.options.memory_limit), NAMED);
-        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime).with_memory_pool(Arc::new(pool)).build_arc()?;
-        let state = SessionStateBuilder::new_from_existing(self.base.clone()).with_runtime_env(runtime).build();
-        Ok(SessionContext::new_with_state(state))
+        let runtime = RuntimeEnv { memory_pool: Arc::new(pool), ..self.runtime.as_ref().clone() };
+        let state =
+            SessionStateBuilder::new_from_existing(self.base.clone()).with_runtime_env(Arc::new(runtime)).build();
+        SessionContext::new_with_state(state)
     }
 
     /// The tables and their columns, by name.

@@ -1,0 +1,159 @@
+//! The table of a row view: Parquet for what partitions cover, decoding for the rest.
+
+use super::{
+    block_scan::{BlockScanExec, Scan, Summary},
+    blocks::block_filter,
+    catalog_table::external,
+    narrow::Narrowed,
+    parquet_scan,
+};
+use crate::{counters::Counters, engine::Shared};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    common::Result,
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
+    physical_plan::{ExecutionPlan, union::UnionExec},
+};
+use framelake_definitions::{Projection, RowView, ScopeRule};
+use framelake_lake::{BlockEntry, BlockFilter, Scope, StreamFilter};
+use framelake_materialize::{Plan, plan, view_version};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+#[derive(Debug)]
+pub(super) struct RowViewTable {
+    view: &'static dyn RowView,
+    shared: Arc<Shared>,
+}
+
+impl RowViewTable {
+    pub(super) fn new(view: &'static dyn RowView, shared: &Arc<Shared>) -> Self {
+        Self { view, shared: Arc::clone(shared) }
+    }
+}
+
+#[async_trait]
+impl TableProvider for RowViewTable {
+    fn schema(&self) -> SchemaRef {
+        self.view.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        // All of them help to leave out blocks or row groups; none is applied to rows here.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = self.view.schema();
+        let narrowed = Narrowed::by(filters, self.view.time_columns());
+        let snapshot = Snapshot::take(&self.shared, self.view, &narrowed).await?;
+        let Plan { reuse, covered, decode } = snapshot.plan;
+        if let Some(materializer) = &self.shared.materializer {
+            materializer.offer(self.view, &decode);
+        }
+        let counters = &self.shared.counters;
+        Counters::add(&counters.scans, 1);
+        Counters::add(&counters.partitions_read, reuse.len() as u64);
+
+        let columns = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
+        let parquet = parquet_scan::scan(state, &schema, &reuse, &columns, filters, limit)?;
+        let blocks = BlockScanExec::new(Scan {
+            view: self.view,
+            shared: Arc::clone(&self.shared),
+            summary: Summary {
+                blocks: snapshot.blocks,
+                pruned: snapshot.blocks.saturating_sub((covered + decode.len()) as u64),
+                decode: decode.len(),
+                reuse: covered,
+                objects: reuse.len(),
+                open: snapshot.open.len(),
+            },
+            projection: Projection::of(&schema, &columns),
+            columns,
+            decode,
+            open: snapshot.open,
+            partitions: state.config().target_partitions(),
+        });
+        let mut inputs: Vec<Arc<dyn ExecutionPlan>> = parquet.into_iter().collect();
+        inputs.push(Arc::new(blocks));
+        UnionExec::try_new(inputs)
+    }
+}
+
+/// What one query sees of a view, fixed when it is planned.
+#[derive(Debug, Default)]
+struct Snapshot {
+    /// Blocks of the processes and streams asked for, of any time.
+    blocks: u64,
+    plan: Plan,
+    /// Blocks from which spans still open are taken: the newest of each live stream.
+    open: Vec<BlockEntry>,
+}
+
+impl Snapshot {
+    /// Reads the catalog in the order in which each answer keeps its meaning while blocks are being committed: coverage, then the newest blocks, then all
+    /// blocks. So nothing is covered that is not listed, and a span that is shown open is not shown ended too.
+    async fn take(shared: &Shared, view: &dyn RowView, narrowed: &Narrowed) -> Result<Self> {
+        if narrowed.is_nothing() {
+            return Ok(Self::default());
+        }
+        let catalog = shared.lake.catalog();
+        let filter = BlockFilter { kind: Some(view.kind()), ..block_filter(narrowed) };
+        let of_streams = StreamFilter {
+            process_ids: filter.process_ids.clone(),
+            stream_ids: filter.stream_ids.clone(),
+            kind: filter.kind.clone(),
+        };
+        let streams = catalog.streams(&of_streams).await.map_err(external)?;
+        let scopes: Vec<_> = match view.scope_rule() {
+            ScopeRule::All => vec![Scope::All],
+            ScopeRule::Stream => streams.iter().map(|stream| Scope::Stream(stream.stream_id)).collect(),
+        };
+        let coverage = catalog.coverage(&view_version(view), &scopes).await.map_err(external)?;
+        let newest = if view.has_open_rows() && !narrowed.ended {
+            live(shared, catalog.newest_blocks(&of_streams).await.map_err(external)?).await?
+        } else {
+            Vec::new()
+        };
+        let mut blocks = catalog.blocks(&filter).await.map_err(external)?;
+        let last: HashMap<_, _> = newest.iter().map(|block| (block.stream_id, block.sequence)).collect();
+        // What was committed after the newest blocks were read belongs to the next query.
+        blocks.retain(|block| last.get(&block.stream_id).is_none_or(|last| block.sequence <= *last));
+        Ok(Self {
+            blocks: streams.iter().map(|stream| stream.block_count).sum(),
+            plan: plan(blocks, view.scope_rule(), &coverage, narrowed.times),
+            // A span that is open there began before its end.
+            open: newest.into_iter().filter(|block| block.end >= narrowed.times.from).collect(),
+        })
+    }
+}
+
+/// Those blocks whose process has not said that it ended: what is open in the others will never end.
+async fn live(shared: &Shared, newest: Vec<BlockEntry>) -> Result<Vec<BlockEntry>> {
+    if newest.is_empty() {
+        return Ok(newest);
+    }
+    let ids: BTreeSet<_> = newest.iter().map(|block| block.process_id).collect();
+    let ids: Vec<_> = ids.into_iter().collect();
+    let processes = shared.lake.catalog().processes(Some(&ids)).await.map_err(external)?;
+    let ended: BTreeSet<_> = processes
+        .into_iter()
+        .filter(|entry| entry.process.as_ref().is_some_and(|process| process.end_time.is_some()))
+        .map(|entry| entry.process_id)
+        .collect();
+    Ok(newest.into_iter().filter(|block| !ended.contains(&block.process_id)).collect())
+}
