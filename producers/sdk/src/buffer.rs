@@ -125,7 +125,9 @@ impl Buffer {
         self.limit.set(chunk::limit(fresh));
         self.publish(chunk::start(fresh));
         self.tell_losses();
-        crate::wake::wake();
+        if chunk::is_low() {
+            crate::wake::wake();
+        }
         true
     }
 

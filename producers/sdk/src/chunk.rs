@@ -68,7 +68,11 @@ struct Pool {
     free: ArrayQueue<FreeChunk>,
     allocated: AtomicUsize,
     allowed: AtomicUsize,
+    taken: AtomicUsize,
 }
+
+/// With fewer free chunks than this the background thread is woken to give some back. 8 × 64 KiB last a flooding thread half a millisecond.
+const FREE_LOW: usize = 8;
 
 static POOL: OnceLock<Pool> = OnceLock::new();
 
@@ -77,6 +81,7 @@ fn pool() -> &'static Pool {
         free: ArrayQueue::new(CHUNKS_MAX),
         allocated: AtomicUsize::new(0),
         allowed: AtomicUsize::new(0),
+        taken: AtomicUsize::new(0),
     })
 }
 
@@ -98,6 +103,7 @@ pub(crate) fn prepare(count: usize) {
 pub(crate) fn take() -> Option<FreeChunk> {
     let pool = POOL.get()?;
     let chunk = pool.free.pop().or_else(|| grow(pool))?;
+    pool.taken.fetch_add(1, Relaxed);
     // SAFETY: a free chunk is ours alone.
     let header = unsafe { chunk.0.as_ref() };
     header.next.store(ptr::null_mut(), Relaxed);
@@ -112,6 +118,16 @@ pub(crate) fn give(chunk: FreeChunk) {
         // SAFETY: allocated in `allocate` with this layout, and ours alone.
         unsafe { dealloc(chunk.0.as_ptr().cast(), LAYOUT) };
     }
+}
+
+/// Whether few chunks are free. Waking the background thread for each full chunk would let it preempt the program all the time.
+pub(crate) fn is_low() -> bool {
+    POOL.get().is_some_and(|pool| pool.free.len() < FREE_LOW)
+}
+
+/// How many chunks were taken since the last call.
+pub(crate) fn count_taken() -> usize {
+    POOL.get().map_or(0, |pool| pool.taken.swap(0, Relaxed))
 }
 
 /// Bytes that chunks take.

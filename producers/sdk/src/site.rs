@@ -2,7 +2,10 @@
 
 use crate::thread::{self, Busy};
 use framelake_wire::{encode, limits::STRING_BYTES_MAX};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Mutex, PoisonError};
 
 /// A place in the source where an event is recorded. Made by the macros.
@@ -78,6 +81,7 @@ impl CallSite {
             unit: cut(self.unit),
         }));
         sites.push(registered);
+        COUNT.store(sites.len(), Release);
         let id = u32::try_from(sites.len()).unwrap_or(0);
         self.id.store(id, Relaxed);
         id
@@ -109,9 +113,14 @@ impl Registered {
 }
 
 static SITES: Mutex<Vec<&'static Registered>> = Mutex::new(Vec::new());
+/// How many there are, so that the background thread takes the lock only for new ones.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Appends to `known` the call sites registered since.
 pub(crate) fn refresh(known: &mut Vec<&'static Registered>) {
+    if COUNT.load(Acquire) == known.len() {
+        return;
+    }
     let sites = SITES.lock().unwrap_or_else(PoisonError::into_inner);
     known.extend_from_slice(&sites[known.len()..]);
 }

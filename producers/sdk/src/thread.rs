@@ -77,8 +77,10 @@ impl Drop for Owner {
     fn drop(&mut self) {
         CURRENT.set(&DEAD);
         self.0.end();
-        // Its chunk may be wanted.
-        crate::wake::wake();
+        if crate::chunk::is_low() {
+            // Its chunk is wanted.
+            crate::wake::wake();
+        }
     }
 }
 

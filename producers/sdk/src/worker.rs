@@ -1,4 +1,4 @@
-//! The background thread: drains every thread's buffer on a period and when one is full, seals blocks, hands them to the sender.
+//! The background thread: drains every thread's buffer on a period and when chunks run low, seals blocks, hands them to the sender.
 
 use crate::buffer::Buffer;
 use crate::clock::{self, OFF};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 /// How often the `Process` record is sent again, with its `last_seen`.
 const PROCESS_PERIOD: Duration = Duration::from_secs(30);
-/// Chunks kept free: some milliseconds of a flood while more are made. 16 × 64 KiB = 1 MiB.
+/// Chunks kept free at least: 16 × 64 KiB = 1 MiB. Above that, twice what the last period took, so that a steady program never runs low.
 pub(crate) const FREE_CHUNKS: usize = 16;
 /// Streams of ended threads that are remembered for the report and for later losses. 65,536 × about 150 B = 10 MiB at worst.
 const ENDED_STREAMS_MAX: usize = 65_536;
@@ -39,6 +39,7 @@ pub(crate) struct Worker {
     dictionary: Dictionary,
     process: Process,
     process_sent: Instant,
+    free_chunks: usize,
     threads: Vec<ThreadStream>,
     shared: Shared,
     merge: Merge,
@@ -77,6 +78,7 @@ impl Worker {
             dictionary: Dictionary::default(),
             process,
             process_sent: Instant::now(),
+            free_chunks: FREE_CHUNKS,
             threads: Vec::new(),
             shared: Shared {
                 logs: Stream::new(StreamKind::LOG, LogEncoder::new(), None),
@@ -166,11 +168,12 @@ impl Worker {
         }
         if seal {
             self.forget_ended_threads();
+            self.free_chunks = FREE_CHUNKS.max(2 * chunk::count_taken());
             if self.process_sent.elapsed() >= PROCESS_PERIOD {
                 self.send_process();
             }
         }
-        chunk::prepare(FREE_CHUNKS);
+        chunk::prepare(self.free_chunks);
     }
 
     fn add_new(&mut self) {
