@@ -82,8 +82,10 @@ fn with_settings(command: Command) -> Command {
         let shown = if setting.default.is_empty() { String::new() } else { format!(" [default: {}]", setting.default) };
         // Boolean flags may stand without a value: `--listen-without-authentication`.
         let bare = setting.value_name == "BOOL";
+        // The command line is made once and lives as long as the process.
+        let flag: &'static str = setting.flag().leak();
         let arg = Arg::new(setting.key)
-            .long(setting.flag())
+            .long(flag)
             .value_name(setting.value_name)
             .help_heading("Settings")
             .help(format!("{}{shown} [env: {}]", setting.help, setting.variable()));

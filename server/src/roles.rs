@@ -6,6 +6,10 @@ pub(crate) mod query;
 pub(crate) mod writer;
 
 use anyhow::bail;
+use std::pin::Pin;
+
+/// How a role ends: when it was asked to, or with why it cannot go on.
+pub(crate) type Ended = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
 /// A role, in the order in which data flows; also the order in which they are stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

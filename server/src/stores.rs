@@ -67,10 +67,9 @@ async fn embedded_log(config: &Config) -> anyhow::Result<Embedded> {
 
 async fn kafka_log(config: &Config, brokers: &str) -> anyhow::Result<Arc<dyn EventLog>> {
     let options = framelake_kafka::Options {
-        brokers: brokers.to_owned(),
         create_topics: config.log_create_topics,
         partitions: config.log_partitions,
-        ..framelake_kafka::Options::default()
+        ..framelake_kafka::Options::new(brokers)
     };
     let log = framelake_kafka::Kafka::connect(options)
         .await

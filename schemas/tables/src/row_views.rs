@@ -62,6 +62,7 @@ pub static THREAD_SPANS: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub static FRAMES: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(vec![
         some("process_id", text()),
+        some("stream_id", text()),
         some("ordinal", DataType::Int64),
         some("begin", timestamp()),
         some("end", timestamp()),

@@ -26,6 +26,8 @@ impl Game {
             .args(["--seconds", &seconds.to_string(), "--endpoint", endpoint])
             .arg("--report")
             .arg(&report)
+            // The game sends here, whatever the environment says of other programs.
+            .env_remove("FRAMELAKE_ENDPOINT")
             .stdin(Stdio::piped())
             .kill_on_drop(true)
             // A Ctrl-C at the terminal is ours to pass on, so that the game ends while the server still takes in what it sends.

@@ -27,7 +27,7 @@ async fn show(asking: &mut Asking, elapsed: Duration) -> anyhow::Result<()> {
     // The newest process is the game: ids sort by the time they were made.
     let sums = asking
         .rows(
-            "SELECT sum(event_count), sum(bytes), max(\"end\") FROM blocks \
+            "SELECT sum(event_count), sum(byte_length), max(\"end\") FROM blocks \
              WHERE process_id = (SELECT max(process_id) FROM blocks)",
         )
         .await?;

@@ -17,7 +17,7 @@ pub(crate) struct KindSums {
 pub(crate) async fn by_kind(asking: &mut Asking, process_id: &str) -> anyhow::Result<Vec<KindSums>> {
     let rows = asking
         .rows(&format!(
-            "SELECT kind, sum(event_count), sum(row_count), sum(bytes) FROM blocks \
+            "SELECT kind, sum(event_count), sum(row_count), sum(byte_length) FROM blocks \
              WHERE process_id = '{process_id}' GROUP BY kind ORDER BY 2 DESC"
         ))
         .await?;

@@ -1,6 +1,6 @@
 //! The gateway role: HTTP in, the log behind it. The listener also answers `/status` for whatever roles run.
 
-use crate::stores::Stores;
+use crate::{roles::Ended, stores::Stores};
 use anyhow::Context;
 use axum::Router;
 use framelake_gateway::{Options, Stats};
@@ -14,10 +14,7 @@ pub(crate) fn build(stores: &Stores) -> (Router, Stats) {
 }
 
 /// Serves until asked to stop; requests under way are answered first.
-pub(crate) fn serve(
-    router: Router,
-    listener: TcpListener,
-) -> impl FnOnce(CancellationToken) -> std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> {
+pub(crate) fn serve(router: Router, listener: TcpListener) -> impl FnOnce(CancellationToken) -> Ended {
     move |stop| {
         Box::pin(async move {
             axum::serve(listener, router)

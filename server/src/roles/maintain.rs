@@ -2,15 +2,13 @@
 
 use crate::{
     config::{Config, ObjectsUrl},
+    roles::Ended,
     stores::Stores,
 };
 use framelake_maintain::{Maintain, Options};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) fn build(
-    config: &Config,
-    stores: &Stores,
-) -> impl FnOnce(CancellationToken) -> std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> + use<> {
+pub(crate) fn build(config: &Config, stores: &Stores) -> impl FnOnce(CancellationToken) -> Ended + use<> {
     let defaults = Options::new(format!("{}-{}", config.writer_member, std::process::id()));
     let options = Options {
         log_keep_bytes: config.log_keep_bytes,

@@ -1,14 +1,12 @@
 //! The query role: views over the lake, asked through FlightSQL.
 
-use crate::{config::Config, stores::Stores};
+use crate::{config::Config, roles::Ended, stores::Stores};
 use anyhow::Context;
 use framelake_materialize::Materializer;
 use framelake_query::{Engine, EngineOptions, flight};
-use std::{num::NonZeroUsize, pin::Pin, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-
-type Ended = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
 pub(crate) fn build(
     config: &Config,
@@ -23,8 +21,8 @@ pub(crate) fn build(
         spill_directory: stores.data_dir.as_ref().map(|data_dir| data_dir.path().join("spill")),
         ..EngineOptions::default()
     };
-    let engine = Engine::new(Arc::new(stores.lake.clone()), Some(materializer), options)
-        .context("cannot set up the query engine")?;
+    let engine =
+        Engine::new(stores.lake.clone(), Some(materializer), options).context("cannot set up the query engine")?;
     let threads = NonZeroUsize::new(config.query_threads).unwrap_or(NonZeroUsize::MIN);
     let options = flight::Options { query_timeout: config.query_timeout, threads, ..flight::Options::default() };
     let service = flight::service(Arc::new(engine), options).context("cannot start the threads of the query engine")?;

@@ -2,15 +2,13 @@
 
 use crate::{
     config::{Config, LogUrl},
+    roles::Ended,
     stores::Stores,
 };
 use framelake_writer::{Options, Stats, Writer, relay};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) fn build(
-    config: &Config,
-    stores: &Stores,
-) -> (impl FnOnce(CancellationToken) -> std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>, Stats) {
+pub(crate) fn build(config: &Config, stores: &Stores) -> (impl FnOnce(CancellationToken) -> Ended + use<>, Stats) {
     let member = config.writer_member.clone();
     let defaults = match config.log {
         LogUrl::Embedded => Options::embedded(&member),
@@ -25,7 +23,7 @@ pub(crate) fn build(
     let (log, lake) = (stores.log.clone(), stores.lake.clone());
     let writer = Writer::new(log.clone(), lake.clone(), options.clone());
     let stats = writer.stats();
-    let role = move |stop: CancellationToken| -> std::pin::Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> {
+    let role = move |stop: CancellationToken| -> Ended {
         Box::pin(async move {
             // The relay's owner is this run, not this member: after a restart the old lease must run out or be renewed by nobody else.
             let owner = format!("{member}-{}", std::process::id());

@@ -12,12 +12,13 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(crate) struct FrameRows {
     process_id: String,
+    stream_id: String,
     frames: Frames,
 }
 
 impl FrameRows {
     pub(crate) fn of(header: &Header, frames: Frames) -> Self {
-        Self { process_id: header.process_id.to_string(), frames }
+        Self { process_id: header.process_id.to_string(), stream_id: header.stream_id.to_string(), frames }
     }
 }
 
@@ -30,6 +31,7 @@ impl Rows for FrameRows {
         let frames = &self.frames;
         projection.batch(range.len(), |column| match column {
             "process_id" => Texts::constant(&self.process_id, range.len()),
+            "stream_id" => Texts::constant(&self.stream_id, range.len()),
             "ordinal" => ordinals(&frames.ordinal[range.clone()]),
             "begin" => times(&frames.begin[range.clone()]),
             "end" => times(&frames.end[range.clone()]),
