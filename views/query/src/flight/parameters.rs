@@ -4,7 +4,8 @@ use super::error;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use tonic::Status;
 
 /// The types that a plan's parameters `$1`, `$2`, … must have; `None` where the statement leaves it open.
@@ -23,6 +24,7 @@ impl Parameters {
             if types.len() < number {
                 types.resize(number, None);
             }
+            let kind = kind.or_else(|| found_in_use(plan, &name));
             types[number - 1] = kind.map(|kind| value_type(&kind));
         }
         Ok(Self(types))
@@ -87,6 +89,32 @@ impl Parameters {
         }
         plan.with_param_values(values).map_err(error::status)
     }
+}
+
+/// DataFusion infers types from comparisons only; JDBC needs them to bind a number where `CAST(? AS DOUBLE)` or `LIMIT ?` stands.
+fn found_in_use(plan: &LogicalPlan, name: &str) -> Option<DataType> {
+    let is_it = |expr: &Expr| matches!(expr, Expr::Placeholder(placeholder) if placeholder.id == name);
+    let mut found = None;
+    let visited = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node
+            && [&limit.skip, &limit.fetch].into_iter().flatten().any(|expr| is_it(expr))
+        {
+            found = Some(DataType::Int64);
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                let kind = match expr {
+                    Expr::Cast(cast) if is_it(&cast.expr) => cast.field.data_type(),
+                    Expr::TryCast(cast) if is_it(&cast.expr) => cast.field.data_type(),
+                    _ => return Ok(TreeNodeRecursion::Continue),
+                };
+                found = Some(kind.clone());
+                Ok(TreeNodeRecursion::Stop)
+            })
+        })
+    });
+    visited.ok().and(found)
 }
 
 fn value_type(kind: &DataType) -> DataType {

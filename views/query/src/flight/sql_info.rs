@@ -181,7 +181,12 @@ fn queries(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::SqlNullOrdering, SqlNullOrdering::SqlNullsSortedHigh as i64);
     // The bits of GROUP_BY_UNRELATED and GROUP_BY_BEYOND_SELECT.
     infos.append(SqlInfo::SqlSupportedGroupBy, 0b11);
-    infos.append(SqlInfo::SqlOuterJoinsSupportLevel, SqlOuterJoinsSupportLevel::SqlFullOuterJoins as i64);
+    // FlightSQL's text asks for one ordinal, the JDBC driver for bits.
+    infos.append(
+        SqlInfo::SqlOuterJoinsSupportLevel,
+        1 << SqlOuterJoinsSupportLevel::SqlLimitedOuterJoins as i32
+            | 1 << SqlOuterJoinsSupportLevel::SqlFullOuterJoins as i32,
+    );
     infos.append(SqlInfo::SqlSupportedPositionedCommands, 0);
     infos.append(
         SqlInfo::SqlSupportedSubqueries,
