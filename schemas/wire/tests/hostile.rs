@@ -3,7 +3,7 @@
 mod support;
 
 use framelake_wire::{
-    Block, Process, Record, StreamKind, batch, decode,
+    Block, Header, Process, Record, StreamKind, batch, decode,
     encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
     limits::{DECODED_BYTES_MAX, PAYLOAD_BYTES_MAX, SPAN_DEPTH_MAX},
 };
@@ -54,14 +54,41 @@ fn most_held<T>(run: impl FnOnce() -> T) -> (T, usize) {
     (result, (MOST.get() - before).cast_unsigned())
 }
 
-/// Decodes in every way there is.
+/// Decodes in every way there is. What is accepted must be whole: columns of one length, indexes within their tables.
 fn decode_all(block: &Block) {
-    let decoders: [fn(&Block); 5] = [
-        |block| drop(decode::spans(block)),
-        |block| drop(decode::logs(block)),
-        |block| drop(decode::metrics(block)),
-        |block| drop(decode::frames(block)),
-        |block| drop(decode::check(block)),
+    let within = |indexes: &[u32], table: usize| assert!(indexes.iter().all(|&index| (index as usize) < table));
+    let decoders: [&dyn Fn(&Block); 5] = [
+        &|block| {
+            let Ok(spans) = decode::spans(block) else { return };
+            let rows = spans.site.len();
+            assert_eq!(rows as u64, block.header.row_count);
+            assert_eq!((spans.ordinal.len(), spans.parent.len(), spans.depth.len()), (rows, rows, rows));
+            assert_eq!((spans.begin.len(), spans.end.len()), (rows, rows));
+            assert_eq!((spans.self_ns.len(), spans.truncated.len()), (rows, rows));
+            within(&spans.site, spans.sites.len());
+            within(&spans.open.iter().map(|open| open.site).collect::<Vec<_>>(), spans.sites.len());
+            assert!(spans.begin.iter().zip(&spans.end).all(|(begin, end)| begin <= end));
+            assert!(spans.self_ns.iter().all(|&ns| ns >= 0));
+        },
+        &|block| {
+            let Ok(logs) = decode::logs(block) else { return };
+            let rows = logs.site.len();
+            assert_eq!((logs.thread.len(), logs.ordinal.len(), logs.time.len()), (rows, rows, rows));
+            within(&logs.site, logs.sites.len());
+            within(&logs.thread, logs.threads.len());
+            assert_eq!((0..rows).map(|row| logs.message(row).len()).max().is_some(), rows > 0);
+        },
+        &|block| {
+            let Ok(metrics) = decode::metrics(block) else { return };
+            let rows = metrics.site.len();
+            assert_eq!((metrics.thread.len(), metrics.ordinal.len(), metrics.time.len()), (rows, rows, rows));
+            assert_eq!((metrics.value.len(), metrics.properties.len()), (rows, rows));
+            within(&metrics.site, metrics.sites.len());
+            within(&metrics.thread, metrics.threads.len());
+            within(&metrics.properties.iter().copied().flatten().collect::<Vec<_>>(), metrics.property_sets.len());
+        },
+        &|block| drop(decode::frames(block)),
+        &|block| drop(decode::check(block)),
     ];
     for decoder in decoders {
         let ((), held) = most_held(|| decoder(block));
@@ -237,6 +264,28 @@ proptest! {
         mutate(&mut record, &mutations);
         let (_, held) = most_held(|| Process::decode(&record));
         prop_assert!(held <= 4 * record.len() + 64 * 1024, "{held} bytes held for {}", record.len());
+    }
+}
+
+#[test]
+fn headers_that_are_off_by_one_are_refused() {
+    let spoil: [fn(&mut Header); 9] = [
+        |header| header.event_count += 1,
+        |header| header.event_count -= 1,
+        |header| header.row_count += 1,
+        |header| header.row_count -= 1,
+        |header| header.ordinal_count += 1,
+        |header| header.ordinal_count -= 1,
+        |header| header.dropped_count -= 1,
+        |header| header.min_time += 1,
+        |header| header.max_time -= 1,
+    ];
+    for block in valid_blocks() {
+        for (which, spoil) in spoil.iter().enumerate() {
+            let mut block = block.clone();
+            spoil(&mut block.header);
+            assert!(decode::check(&block).is_err(), "{which} of {}", block.header.kind);
+        }
     }
 }
 

@@ -152,4 +152,13 @@ mod tests {
         }
         reader.finish().unwrap();
     }
+
+    #[test]
+    fn an_integer_beyond_64_bits_is_refused() {
+        let mut others = Vec::new();
+        varint::put(&mut others, 1 << 50);
+        let planes: [&[u8]; 3] = [&[0x80], &[0x80], &others];
+        let mut reader = TickReader { last: 0, planes: planes.map(Reader::new) };
+        assert!(matches!(reader.next(), Err(Error::Invalid { .. })));
+    }
 }

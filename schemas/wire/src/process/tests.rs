@@ -133,6 +133,18 @@ proptest! {
 }
 
 #[test]
+fn more_properties_than_the_limit_are_refused() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut process = processes(0).new_tree(&mut runner).unwrap().current();
+    let schema = reference::schema(PROCESS_SCHEMA);
+    for (count, accepted) in [(PROPERTIES_MAX, true), (PROPERTIES_MAX + 1, false)] {
+        process.properties = (0..count).map(|n| (n.to_string(), String::new())).collect();
+        let record = single_object(RecordKind::Process, &reference::write(&schema, value(&process)));
+        assert_eq!(Process::decode(&record).is_ok(), accepted);
+    }
+}
+
+#[test]
 fn the_largest_process_fits_a_record() {
     let text = "ä".repeat(40_000);
     let mut runner = proptest::test_runner::TestRunner::deterministic();
