@@ -231,7 +231,7 @@ async fn a_consumer_starves_no_partition(log: &dyn EventLog) {
     let other =
         (0..).map(|i| format!("key-{i}")).find(|key| partition_for(key.as_bytes(), 3) != 0).expect("one of many");
     let big = Bytes::from(vec![1; 64 * 1024]);
-    let busy = (0..64).map(|_| NewRecord { value: big.clone(), ..record(Topic::Spans, "abc", String::new()) });
+    let busy = (0..128).map(|_| NewRecord { value: big.clone(), ..record(Topic::Spans, "abc", String::new()) });
     log.append(busy.collect()).await.expect("append");
     let quiet =
         log.append(vec![record(Topic::Spans, &other, "quiet".into())]).await.expect("append")[0].topic_partition;
@@ -248,7 +248,7 @@ async fn a_consumer_starves_no_partition(log: &dyn EventLog) {
             other => panic!("{other:?}"),
         }
     }
-    assert!(busy_records <= 64, "{busy_records}");
+    assert!(busy_records < 128, "the busy partition was read to its end before the quiet one had its turn");
 }
 
 async fn a_consumer_says_when_its_offset_is_not_there(log: &dyn EventLog) {
