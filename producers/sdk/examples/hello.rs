@@ -6,7 +6,7 @@ use std::time::Duration;
 
 fn main() -> Result<(), framelake::Error> {
     let _framelake = framelake::start("hello")?;
-    framelake::info!("hello from process {:?}", framelake::process_id());
+    framelake::info!("hello");
     for number in 0..300_u32 {
         framelake::frame!();
         let bodies = simulate(number);

@@ -38,7 +38,7 @@ pub fn log_formatted(site: &'static CallSite, arguments: fmt::Arguments<'_>) {
         return;
     }
     let ticks = clock::now(clock);
-    let Some(buffer) = thread::register() else { return thread::count_unattributed() };
+    let Some(buffer) = thread::registered() else { return thread::count_unattributed() };
     if !text::record(buffer, id, ticks, arguments) {
         text::lose(buffer);
     }
@@ -148,7 +148,7 @@ fn write<const N: usize>(clock: u32, tag: u64, rest: [u64; N], lost: Lost) -> bo
 #[inline(never)]
 fn write_slowly(clock: u32, tag: u64, rest: &[u64], lost: Lost) -> bool {
     let ticks = clock::now(clock);
-    let Some(buffer) = thread::register() else {
+    let Some(buffer) = thread::registered() else {
         thread::count_unattributed();
         return false;
     };

@@ -35,7 +35,7 @@ pub(crate) fn current() -> &'static Buffer {
 /// The calling thread's buffer, made where it has none; `None` when it can have none.
 #[cold]
 #[inline(never)]
-pub(crate) fn register() -> Option<&'static Buffer> {
+pub(crate) fn registered() -> Option<&'static Buffer> {
     let current = CURRENT.get();
     if !std::ptr::eq(current, &UNREGISTERED) {
         return (!std::ptr::eq(current, &DEAD)).then_some(current);
