@@ -79,7 +79,7 @@ pub(crate) struct Frame {
 pub(crate) async fn slowest_frame(asking: &mut Asking, process_id: &str) -> anyhow::Result<Frame> {
     let rows = asking
         .rows(&format!(
-            "SELECT ordinal, \"begin\", duration_ns, cast(\"begin\" AS VARCHAR), cast(\"end\" AS VARCHAR) FROM frames \
+            "SELECT ordinal, \"begin\", duration_ns, cast(\"begin\" AS VARCHAR) AS begin_text, cast(\"end\" AS VARCHAR) AS end_text FROM frames \
              WHERE process_id = '{process_id}' ORDER BY duration_ns DESC, ordinal LIMIT 1"
         ))
         .await?;
