@@ -84,8 +84,8 @@ impl Builder {
         self
     }
 
-    /// Bytes that the SDK may hold in all: threads' buffers (3/8), blocks that wait to be sent (1/2) and what encoding takes. At least
-    /// 4 MiB, by default 64 MiB. Every thread that records holds 64 KiB, so the default is enough for 384 of them.
+    /// Bytes that the SDK may hold in all: threads' buffers (a quarter), blocks that wait to be sent (3/8) and what encoding takes. At least
+    /// 4 MiB, by default 64 MiB. Every thread that records holds 64 KiB, so the default is enough for 256 of them.
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.settings.memory_budget = bytes;
         self

@@ -59,13 +59,14 @@ impl Settings {
         Ok(self)
     }
 
-    /// What the threads' chunks may take of the budget: 24 MiB of 64, 384 chunks. Every thread that records holds one at least.
+    /// What the threads' chunks may take of the budget: 16 MiB of 64, 256 chunks. Every thread that records holds one at least.
     pub(crate) fn chunk_bytes(&self) -> usize {
-        self.memory_budget / 8 * 3
+        self.memory_budget / 4
     }
 
-    /// What the sending queue may take: half, 32 MiB of 64. The eighth that is left is for encoders and a batch on its way.
+    /// What the sending queue may take: 24 MiB of 64, ten minutes of 10,000 events a second. What is left is for encoders, a batch on its
+    /// way, and what the allocator cannot give back; in a flood of one thread that was 25 MiB in all.
     pub(crate) fn queue_bytes(&self) -> usize {
-        self.memory_budget / 2
+        self.memory_budget / 8 * 3
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 use support::{Collector, turn};
 
-/// The smallest budget: 1.5 MiB are 24 chunks.
+/// The smallest budget: 1 MiB are 16 chunks.
 fn small() -> Builder {
     Builder::new().memory_budget(4 * 1024 * 1024).drain_period(Duration::from_millis(50))
 }
@@ -95,7 +95,7 @@ fn more_threads_than_chunks_go_on_with_what_they_have() {
     assert!(report.streams.iter().all(|stream| stream.ordinals == ROUNDS * PAIRS));
     // A chunk holds 2,728 pairs; who has one starts it over again and again.
     let served = report.streams.iter().filter(|stream| stream.ordinals - stream.dropped > 10_000).count();
-    assert!(served >= 20, "{served} threads could go on");
+    assert!(served >= 12, "{served} threads could go on");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn spans_are_shed_from_the_queue_and_counted_while_the_server_is_away() {
         }
         assert!(!framelake::flush(Duration::from_millis(2)));
         let stats = framelake::stats();
-        assert!(stats.queue_bytes <= 2 * 1024 * 1024 + 64 * 1024, "{stats:?}");
+        assert!(stats.queue_bytes <= 1536 * 1024 + 64 * 1024, "{stats:?}");
         if stats.shed_rows > 100_000 {
             break;
         }

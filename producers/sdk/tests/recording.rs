@@ -13,9 +13,9 @@ use support::{Collector, eventually, turn};
 #[test]
 fn nothing_is_lost_by_threads_that_flood_or_live_briefly() {
     const FLOODS: usize = 4;
-    const PAIRS: usize = 40_000;
-    // With 4 × 40,000 × 54 B in 131 chunks, all fits into the budget's 384 even if nothing is drained meanwhile.
-    const BRIEF: usize = 200;
+    const PAIRS: usize = 20_000;
+    // With 4 × 20,000 × 54 B in 66 chunks, all fits into the budget's 256 even if nothing is drained meanwhile.
+    const BRIEF: usize = 150;
     let _turn = turn();
     let lake = Collector::default();
     let guard = lake.start();
