@@ -4,8 +4,9 @@ import sys
 
 from adbc_driver_flightsql import dbapi
 
+# Times are nanoseconds; Python's own datetime ends at microseconds (pandas reads all of them).
 SLOWEST = """
-    SELECT process_id, ordinal, begin, duration_ns / 1e6 AS milliseconds
+    SELECT process_id, ordinal, date_trunc('microsecond', begin) AS begin, duration_ns / 1e6 AS milliseconds
     FROM frames
     WHERE duration_ns > CAST(? AS BIGINT)
     ORDER BY duration_ns DESC
