@@ -4,9 +4,11 @@ use crate::Deployment;
 use anyhow::{Context, bail};
 use std::{
     fs::File,
+    io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -53,7 +55,7 @@ impl Server {
         self.child = Some(child);
         let deadline = Instant::now() + START_MAX;
         for port in [self.http_port, self.flight_port] {
-            while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            while !answers(port, port == self.http_port) {
                 let ended =
                     self.child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()));
                 if ended || Instant::now() > deadline {
@@ -153,6 +155,28 @@ impl Drop for Server {
     }
 }
 
+/// Whether a server is there; over HTTP it must also say that it is ready, which it does once all roles run.
+fn answers(port: u16, http: bool) -> bool {
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    if !http {
+        return true;
+    }
+    let mut answer = String::new();
+    stream.set_read_timeout(Some(Duration::from_secs(2))).is_ok()
+        && stream.write_all(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").is_ok()
+        && stream.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 200")
+}
+
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+/// A port of loopback that nobody listens on now, below those that the system gives to outgoing connections: a server that is killed and started again
+/// must find its port free.
 fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    // Others look for ports at the same time: each process begins elsewhere.
+    let first = u16::try_from(std::process::id() % 10_000)? + 20_000;
+    (0..2_000)
+        .map(|_| first + NEXT_PORT.fetch_add(1, Relaxed) % 2_000)
+        .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+        .context("no free port between 20000 and 32000")
 }

@@ -43,7 +43,11 @@ impl DataDir {
                 || format!("the data directory {} is not writable; give another with --data-dir", path.display()),
             )?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
+            Ok(()) => {
+                let mut held = Self { path: path.to_owned(), lock };
+                held.announce(None, None)?;
+                Ok(held)
+            }
             Err(TryLockError::WouldBlock) => {
                 let who = read_holder(&lock_path).map_or("another process".to_owned(), |holder| match holder.flight {
                     Some(flight) => format!("process {} (FlightSQL on {flight})", holder.pid),

@@ -13,6 +13,7 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -127,9 +128,17 @@ fn alive(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
 }
 
-/// A port of loopback that nobody listens on now.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+/// A port of loopback that nobody listens on now, below those that the system gives to outgoing connections: a server that is killed and started again
+/// must find its port free.
 fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    // Others look for ports at the same time: each process begins elsewhere.
+    let first = u16::try_from(std::process::id() % 10_000)? + 20_000;
+    (0..2_000)
+        .map(|_| first + NEXT_PORT.fetch_add(1, Relaxed) % 2_000)
+        .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+        .context("no free port between 20000 and 32000")
 }
 
 /// Waits until something listens on the port; an error with the end of its log when the process ends or time runs out.

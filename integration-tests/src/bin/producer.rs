@@ -28,7 +28,7 @@ const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 60);
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let framelake = Builder::new("test-producer").endpoint(&options.endpoint).start()?;
+    let framelake = Builder::new().app("test-producer").endpoint(&options.endpoint).start()?;
     let end = Instant::now() + Duration::from_secs(options.seconds);
     let threads: Vec<_> = (0..options.threads)
         .map(|number| {
@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
         inside.extend(thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?);
     }
     let memory_bytes_max = memory_peak()?;
-    let report = framelake.shutdown();
+    let report = framelake.shutdown().context("recording was off")?;
     inside.sort_unstable();
     let emitted = Emitted {
         process_id: report.process_id.to_string(),
