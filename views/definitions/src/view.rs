@@ -51,9 +51,9 @@ pub trait RowView: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Whether [`RowView::open_rows`] ever yields any.
-    fn has_open_rows(&self) -> bool {
-        false
+    /// The columns that are NULL in [`RowView::open_rows`] and nowhere else; none where those never yield any.
+    fn ended_columns(&self) -> &'static [&'static str] {
+        &[]
     }
 }
 

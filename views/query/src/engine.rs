@@ -8,6 +8,7 @@ use crate::{
 use arrow::datatypes::SchemaRef;
 use datafusion::{
     catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider},
+    config::Dialect,
     error::Result,
     execution::{
         SessionState, SessionStateBuilder,
@@ -117,6 +118,8 @@ impl Engine {
             .with_target_partitions(options.target_partitions.max(1));
         let settings = config.options_mut();
         settings.execution.time_zone = Some("UTC".into());
+        // The generic dialect allows a comma before FROM and so takes the columns `end` and `offset` for the end of a select list.
+        settings.sql_parser.dialect = Dialect::PostgreSQL;
         // Views of strings are what many clients cannot read.
         settings.execution.parquet.schema_force_view_types = false;
         settings.sql_parser.map_string_types_to_utf8view = false;

@@ -45,7 +45,7 @@ impl RowView for ThreadSpans {
         }
         Ok(Some(rows::open_spans(&block.header, &spans, &Projection::all(self.schema()))))
     }
-    fn has_open_rows(&self) -> bool {
-        true
+    fn ended_columns(&self) -> &'static [&'static str] {
+        &["end", "duration_ns", "self_ns"]
     }
 }

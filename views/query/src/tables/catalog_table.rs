@@ -1,6 +1,6 @@
 //! A table whose rows the catalog has: read when the query runs, narrowed by process and stream.
 
-use super::narrow::Narrowed;
+use super::narrow::{Columns, Narrowed};
 use crate::engine::Shared;
 use arrow::{
     array::{ArrayRef, RecordBatch},
@@ -28,10 +28,6 @@ use std::{fmt::Debug, sync::Arc};
 pub(super) trait Source: Debug + Send + Sync + 'static {
     /// The columns.
     fn schema(&self) -> SchemaRef;
-    /// The columns that lie between a row's `min_time` and `max_time`; none where the catalog cannot narrow by time.
-    fn time_columns(&self) -> &'static [&'static str] {
-        &[]
-    }
     /// All columns of the rows that may match, in the schema's order.
     async fn columns(&self, shared: &Shared, narrowed: &Narrowed) -> Result<Vec<ArrayRef>>;
 }
@@ -78,7 +74,7 @@ impl<S: Source> TableProvider for CatalogTable<S> {
             schema: self.source.schema(),
             source: Arc::clone(&self.source),
             shared: Arc::clone(&self.shared),
-            narrowed: Narrowed::by(filters, self.source.time_columns()),
+            narrowed: Narrowed::by(filters, Columns::NONE),
         };
         let schema = self.source.schema();
         Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(partition)], projection, [], false, limit)?))

@@ -8,6 +8,7 @@ use datafusion::{
     common::ScalarValue,
     logical_expr::{BinaryExpr, Expr, Operator},
 };
+use framelake_definitions::RowView;
 use framelake_materialize::TimeRange;
 use framelake_wire::{ProcessId, StreamId, UnixNanos};
 use std::{collections::BTreeSet, str::FromStr};
@@ -18,17 +19,36 @@ pub(crate) struct Narrowed {
     pub(crate) processes: Option<BTreeSet<ProcessId>>,
     pub(crate) streams: Option<BTreeSet<StreamId>>,
     pub(crate) times: TimeRange,
-    /// A time column other than the first (`end`) must have a value, so rows still open cannot match.
+    /// A column that is NULL in rows still open must have a value.
     pub(crate) ended: bool,
+}
+
+/// The columns of a table that say something of its blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Columns {
+    /// Those between a block's least and greatest time.
+    pub(crate) times: &'static [&'static str],
+    /// Those that are NULL in rows still open and nowhere else.
+    pub(crate) ended: &'static [&'static str],
+}
+
+impl Columns {
+    /// Of a table without times.
+    pub(crate) const NONE: Columns = Columns { times: &[], ended: &[] };
+
+    /// Of a row view.
+    pub(crate) fn of(view: &dyn RowView) -> Self {
+        Self { times: view.time_columns(), ended: view.ended_columns() }
+    }
 }
 
 impl Narrowed {
     /// Any row.
     pub(crate) const ANY: Narrowed = Narrowed { processes: None, streams: None, times: TimeRange::ALL, ended: false };
 
-    /// What all the filters together leave. `time_columns` are those between a block's least and greatest time; the first is never NULL.
-    pub(crate) fn by(filters: &[Expr], time_columns: &[&str]) -> Self {
-        filters.iter().fold(Self::ANY, |left, filter| left.and(Self::of(filter, time_columns)))
+    /// What all the filters together leave.
+    pub(crate) fn by(filters: &[Expr], columns: Columns) -> Self {
+        filters.iter().fold(Self::ANY, |left, filter| left.and(Self::of(filter, columns)))
     }
 
     /// Whether no row can match.
@@ -38,19 +58,19 @@ impl Narrowed {
             || self.times.from > self.times.to
     }
 
-    fn of(filter: &Expr, time_columns: &[&str]) -> Self {
+    fn of(filter: &Expr, columns: Columns) -> Self {
         match filter {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-                Self::of(left, time_columns).and(Self::of(right, time_columns))
+                Self::of(left, columns).and(Self::of(right, columns))
             }
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-                Self::of(left, time_columns).or(Self::of(right, time_columns))
+                Self::of(left, columns).or(Self::of(right, columns))
             }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 if let (Some(column), Some(value)) = (column(left), literal(right)) {
-                    Self::compared(column, *op, value, time_columns)
+                    Self::compared(column, *op, value, columns)
                 } else if let (Some(value), Some(column), Some(op)) = (literal(left), column(right), op.swap()) {
-                    Self::compared(column, op, value, time_columns)
+                    Self::compared(column, op, value, columns)
                 } else {
                     Self::ANY
                 }
@@ -61,41 +81,50 @@ impl Narrowed {
                 else {
                     return Self::ANY;
                 };
-                Self::compared(column, Operator::GtEq, low, time_columns).and(Self::compared(
+                Self::compared(column, Operator::GtEq, low, columns).and(Self::compared(
                     column,
                     Operator::LtEq,
                     high,
-                    time_columns,
+                    columns,
                 ))
             }
             Expr::InList(list) if !list.negated => {
                 let Some(column) = column(&list.expr) else { return Self::ANY };
                 let mut values = list.list.iter().map(|value| match literal(value) {
-                    Some(value) => Self::compared(column, Operator::Eq, value, time_columns),
+                    Some(value) => Self::compared(column, Operator::Eq, value, columns),
                     None => Self::ANY,
                 });
                 let Some(first) = values.next() else { return Self::ANY };
                 values.fold(first, Self::or)
             }
+            Expr::IsNotNull(expr) => {
+                Self { ended: column(expr).is_some_and(|column| columns.ended.contains(&column)), ..Self::ANY }
+            }
             _ => Self::ANY,
         }
     }
 
-    fn compared(column: &str, op: Operator, value: &ScalarValue, time_columns: &[&str]) -> Self {
+    fn compared(column: &str, op: Operator, value: &ScalarValue, columns: Columns) -> Self {
+        // NULL is neither equal nor unequal to anything.
+        use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+        let ended = matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq);
+        let any = Self { ended: ended && columns.ended.contains(&column), ..Self::ANY };
         match (column, op) {
-            ("process_id", Operator::Eq) => Self { processes: id(value), ..Self::ANY },
-            ("stream_id", Operator::Eq) => Self { streams: id(value), ..Self::ANY },
-            _ if time_columns.contains(&column) => {
-                let Some(at) = times(value) else { return Self::ANY };
+            ("process_id", Operator::Eq) => Self { processes: id(value), ..any },
+            ("stream_id", Operator::Eq) => Self { streams: id(value), ..any },
+            _ if columns.times.contains(&column) => {
+                let Some(at) = times(value) else { return any };
                 let times = match op {
                     Operator::Eq => at,
-                    Operator::Gt | Operator::GtEq => TimeRange { to: UnixNanos::MAX, ..at },
-                    Operator::Lt | Operator::LtEq => TimeRange { from: UnixNanos::MIN, ..at },
-                    _ => return Self::ANY,
+                    Operator::Gt => TimeRange { from: at.from.saturating_add(1), to: UnixNanos::MAX },
+                    Operator::GtEq => TimeRange { to: UnixNanos::MAX, ..at },
+                    Operator::Lt => TimeRange { from: UnixNanos::MIN, to: at.to.saturating_sub(1) },
+                    Operator::LtEq => TimeRange { from: UnixNanos::MIN, ..at },
+                    _ => return any,
                 };
-                Self { times, ended: time_columns[0] != column, ..Self::ANY }
+                Self { times, ..any }
             }
-            _ => Self::ANY,
+            _ => any,
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     block_scan::{BlockScanExec, Scan, Summary},
     blocks::block_filter,
     catalog_table::external,
-    narrow::Narrowed,
+    narrow::{Columns, Narrowed},
     parquet_scan,
 };
 use crate::{counters::Counters, engine::Shared};
@@ -59,7 +59,7 @@ impl TableProvider for RowViewTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = self.view.schema();
-        let narrowed = Narrowed::by(filters, self.view.time_columns());
+        let narrowed = Narrowed::by(filters, Columns::of(self.view));
         let snapshot = Snapshot::take(&self.shared, self.view, &narrowed).await?;
         let Plan { reuse, covered, decode } = snapshot.plan;
         if let Some(materializer) = &self.shared.materializer {
@@ -124,7 +124,7 @@ impl Snapshot {
             ScopeRule::Stream => streams.iter().map(|stream| Scope::Stream(stream.stream_id)).collect(),
         };
         let coverage = catalog.coverage(&view_version(view), &scopes).await.map_err(external)?;
-        let newest = if view.has_open_rows() && !narrowed.ended {
+        let newest = if !view.ended_columns().is_empty() && !narrowed.ended {
             live(shared, catalog.newest_blocks(&of_streams).await.map_err(external)?).await?
         } else {
             Vec::new()

@@ -1,1 +1,83 @@
-//! To come.
+//! Filters as data.
+
+use super::*;
+use datafusion::logical_expr::{col, lit};
+
+const COLUMNS: Columns = Columns { times: &["begin", "end"], ended: &["end", "duration_ns"] };
+const ID: &str = "01010101-0101-0101-0101-0101010101ab";
+
+fn at(nanoseconds: i64) -> Expr {
+    Expr::Literal(ScalarValue::TimestampNanosecond(Some(nanoseconds), Some("UTC".into())), None)
+}
+
+fn ids<T: FromStr + Ord>(texts: &[&str]) -> Option<BTreeSet<T>> {
+    Some(texts.iter().map(|text| text.parse().ok().unwrap()).collect())
+}
+
+fn within(from: i64, to: i64) -> Narrowed {
+    Narrowed { times: TimeRange { from, to }, ..Narrowed::ANY }
+}
+
+#[test]
+fn a_filter_narrows_no_further_than_it_says() {
+    let other = "02020202-0202-0202-0202-020202020202";
+    let process = Narrowed { processes: ids(&[ID]), ..Narrowed::ANY };
+    let cases = [
+        (col("process_id").eq(lit(ID)), process.clone()),
+        (lit(ID).eq(col("process_id")), process.clone()),
+        (col("process_id").not_eq(lit(ID)), Narrowed::ANY),
+        (col("process_id").eq(lit(ID.to_uppercase())), Narrowed { processes: ids(&[]), ..Narrowed::ANY }),
+        (col("process_id").eq(col("stream_id")), Narrowed::ANY),
+        (
+            col("process_id").in_list(vec![lit(ID), lit(other)], false),
+            Narrowed { processes: ids(&[ID, other]), ..Narrowed::ANY },
+        ),
+        (col("process_id").in_list(vec![lit(ID), lit(other)], true), Narrowed::ANY),
+        (col("process_id").in_list(vec![lit(ID), col("name")], false), Narrowed::ANY),
+        (
+            col("process_id").eq(lit(ID)).or(col("process_id").eq(lit(other))),
+            Narrowed { processes: ids(&[ID, other]), ..Narrowed::ANY },
+        ),
+        (col("process_id").eq(lit(ID)).or(col("stream_id").eq(lit(ID))), Narrowed::ANY),
+        (
+            col("process_id").eq(lit(ID)).and(col("stream_id").eq(lit(ID))),
+            Narrowed { streams: ids(&[ID]), ..process.clone() },
+        ),
+        (
+            col("process_id").eq(lit(ID)).and(col("process_id").eq(lit(other))),
+            Narrowed { processes: ids(&[]), ..Narrowed::ANY },
+        ),
+        (col("begin").gt_eq(at(5)), within(5, i64::MAX)),
+        (col("begin").gt(at(5)), within(6, i64::MAX)),
+        (at(5).gt(col("begin")), within(i64::MIN, 4)),
+        (col("begin").lt_eq(at(5)), within(i64::MIN, 5)),
+        (col("begin").not_eq(at(5)), Narrowed::ANY),
+        (col("begin").between(at(5), at(9)), within(5, 9)),
+        (col("begin").not_between(at(5), at(9)), Narrowed::ANY),
+        (col("begin").between(at(1), at(2)).or(col("begin").between(at(8), at(9))), within(1, 9)),
+        (col("begin").gt(col("end")), Narrowed::ANY),
+        (col("end").lt(at(5)), Narrowed { ended: true, ..within(i64::MIN, 4) }),
+        (col("end").is_not_null(), Narrowed { ended: true, ..Narrowed::ANY }),
+        (col("end").is_null(), Narrowed::ANY),
+        (col("duration_ns").gt(lit(5)), Narrowed { ended: true, ..Narrowed::ANY }),
+        (col("duration_ns").gt(lit(5)).or(col("begin").gt_eq(at(5))), Narrowed::ANY),
+        (col("name").eq(lit("physics")), Narrowed::ANY),
+        // A coarser unit has been cut off.
+        (
+            col("begin").eq(Expr::Literal(ScalarValue::TimestampMillisecond(Some(7), None), None)),
+            within(6_000_000, 8_000_000),
+        ),
+        (col("begin").eq(lit("2026-01-01")), Narrowed::ANY),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(Narrowed::by(std::slice::from_ref(&filter), COLUMNS), expected, "{filter}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_nothing() {
+    let never = [col("begin").gt(at(5)), col("begin").lt(at(5))];
+    assert!(Narrowed::by(&never, COLUMNS).is_nothing());
+    assert!(Narrowed::by(&[col("stream_id").eq(lit("main"))], COLUMNS).is_nothing());
+    assert!(!Narrowed::by(&[col("begin").eq(at(5))], COLUMNS).is_nothing());
+}

@@ -1,0 +1,116 @@
+//! What the rows are.
+
+use crate::fixture::*;
+
+#[tokio::test]
+async fn spans_have_parents_depths_and_self_times() {
+    let mut lake = TestLake::new().await;
+    let mut main = spans(1, 0);
+    main.encoder.begin(UPDATE, 1000);
+    main.encoder.begin(PHYSICS, 2000);
+    main.encoder.end(4000);
+    main.encoder.end(9000);
+    let block = main.seal(SECOND);
+    lake.commit(&[block]).await;
+    let sql = "SELECT ordinal, parent, depth, name, target, file, line, thread, begin, end, duration_ns, self_ns, truncated \
+               FROM thread_spans ORDER BY ordinal";
+    let expected = "\
++---------+--------+-------+---------+--------+-------------+------+--------+-----------------------------+-----------------------------+-------------+---------+-----------+
+| ordinal | parent | depth | name    | target | file        | line | thread | begin                       | end                         | duration_ns | self_ns | truncated |
++---------+--------+-------+---------+--------+-------------+------+--------+-----------------------------+-----------------------------+-------------+---------+-----------+
+| 0       |        | 0     | update  | game   | src/game.rs | 10   | main   | 2026-01-01T00:00:00.000001Z | 2026-01-01T00:00:00.000009Z | 8000        | 6000    | false     |
+| 1       | 0      | 1     | physics | game   | src/game.rs | 20   | main   | 2026-01-01T00:00:00.000002Z | 2026-01-01T00:00:00.000004Z | 2000        | 2000    | false     |
++---------+--------+-------+---------+--------+-------------+------+--------+-----------------------------+-----------------------------+-------------+---------+-----------+";
+    assert_eq!(ask(&lake.engine(), sql).await, expected);
+}
+
+#[tokio::test]
+async fn log_lines_have_their_text_or_their_call_sites() {
+    let mut lake = TestLake::new().await;
+    let mut log = logs(1);
+    let block = log.second();
+    lake.commit(&[block]).await;
+    let sql =
+        "SELECT ordinal, time, level, thread, target, message, line, args FROM log_entries ORDER BY ordinal LIMIT 2";
+    let expected = "\
++---------+--------------------------+-------+--------+--------+--------------+------+------+
+| ordinal | time                     | level | thread | target | message      | line | args |
++---------+--------------------------+-------+--------+--------+--------------+------+------+
+| 0       | 2026-01-01T00:00:00Z     | info  | main   | game   | level loaded | 30   |      |
+| 1       | 2026-01-01T00:00:00.100Z | info  | 101    | game   | line 1       | 30   |      |
++---------+--------------------------+-------+--------+--------+--------------+------+------+";
+    assert_eq!(ask(&lake.engine(), sql).await, expected);
+}
+
+#[tokio::test]
+async fn measures_have_units_and_properties() {
+    let mut lake = TestLake::new().await;
+    let mut metric = metrics(1);
+    let block = metric.second();
+    lake.commit(&[block]).await;
+    let sql = "SELECT ordinal, name, unit, value, properties, properties['map'] AS map FROM measures ORDER BY ordinal";
+    let expected = "\
++---------+--------+------+-------+----------------------------+--------+
+| ordinal | name   | unit | value | properties                 | map    |
++---------+--------+------+-------+----------------------------+--------+
+| 0       | bodies | 1    | 0.0   | {map: castle, mode: siege} | castle |
+| 1       | bodies | 1    | 1.0   |                            |        |
+| 2       | bodies | 1    | 2.5   | {map: castle, mode: siege} | castle |
+| 3       | bodies | 1    | 3.5   |                            |        |
++---------+--------+------+-------+----------------------------+--------+";
+    assert_eq!(ask(&lake.engine(), sql).await, expected);
+}
+
+#[tokio::test]
+async fn a_frame_over_two_blocks_is_one_row() {
+    let mut lake = TestLake::new().await;
+    let mut frame = frames(1);
+    let blocks = [frame.second(), frame.second()];
+    lake.commit(&blocks).await;
+    let engine = lake.engine();
+    let sql = "SELECT count(*), count(DISTINCT ordinal), min(duration_ns), max(duration_ns), max(ordinal) FROM frames";
+    let expected = "\
++----------+--------------------------------+-------------------------+-------------------------+---------------------+
+| count(*) | count(DISTINCT frames.ordinal) | min(frames.duration_ns) | max(frames.duration_ns) | max(frames.ordinal) |
++----------+--------------------------------+-------------------------+-------------------------+---------------------+
+| 99       | 99                             | 20000000                | 20000000                | 98                  |
++----------+--------------------------------+-------------------------+-------------------------+---------------------+";
+    assert_eq!(ask(&engine, sql).await, expected);
+}
+
+#[tokio::test]
+async fn every_column_of_every_table_can_be_selected_by_name() {
+    let mut lake = TestLake::new().await;
+    lake.commit(&[spans(1, 0).second()]).await;
+    lake.commit(&[logs(1).second()]).await;
+    lake.commit(&[metrics(1).second()]).await;
+    lake.commit(&[frames(1).second()]).await;
+    lake.commit_process(&process(1)).await;
+    let engine = lake.engine();
+    let tables = engine.tables();
+    assert_eq!(tables.len(), 10);
+    for (table, schema) in tables {
+        let columns: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let by_name = ask(&engine, &format!("SELECT {} FROM {table} LIMIT 3", columns.join(", "))).await;
+        let all = ask(&engine, &format!("SELECT * FROM framelake.public.{table} LIMIT 3")).await;
+        assert_eq!(by_name, all, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn rows_can_be_counted_without_a_column() {
+    let mut lake = TestLake::new().await;
+    let mut main = spans(1, 0);
+    let blocks: Vec<_> = (0..50).map(|_| main.second()).collect();
+    lake.commit(&blocks).await;
+    assert_eq!(number(&lake.engine(), "SELECT count(*) FROM thread_spans").await, 10_000);
+}
+
+#[tokio::test]
+async fn an_empty_lake_answers_with_no_rows() {
+    let lake = TestLake::new().await;
+    let engine = lake.engine();
+    for (table, _) in engine.tables() {
+        assert_eq!(number(&engine, &format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
+}
