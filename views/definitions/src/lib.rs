@@ -11,6 +11,8 @@
 
 mod columns;
 mod projection;
+#[cfg(test)]
+mod sample;
 mod view;
 
 pub mod frames;

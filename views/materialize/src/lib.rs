@@ -13,6 +13,8 @@ mod materializer;
 mod options;
 mod partition;
 mod plan;
+#[cfg(test)]
+mod sample;
 mod worthwhile;
 
 pub use cache::{BlockCache, Part};

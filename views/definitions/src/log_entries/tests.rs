@@ -1,1 +1,27 @@
-//! To come.
+//! Lines of known call sites, as rows.
+
+use super::LogEntries;
+use crate::sample;
+use framelake_wire::encode::{LogEncoder, ThreadId};
+
+#[test]
+fn a_line_has_its_own_text_or_its_call_sites() {
+    let mut encoder = LogEncoder::new();
+    encoder.push(sample::LOGGED, ThreadId(0), 100, None);
+    encoder.push(sample::LOGGED, ThreadId(1), 200, Some("hit for 7"));
+    encoder.push(sample::OUTER, ThreadId(1), 300, Some(""));
+    let block = encoder.seal(&sample::seal("log", 0, 0, 500), &sample::Names);
+    let expected = format!(
+        "\
++--------------------------------------+--------------------------------------+--------+---------+--------------------------------+-------+--------+-----------+------+------+------+
+| process_id                           | stream_id                            | thread | ordinal | time                           | level | target | message   | file | line | args |
++--------------------------------------+--------------------------------------+--------+---------+--------------------------------+-------+--------+-----------+------+------+------+
+| {p} | {s} | main   | 0       | 1970-01-01T00:00:01.000000100Z | warn  | combat | hit       | c.rs | 3    |      |
+| {p} | {s} | 101    | 1       | 1970-01-01T00:00:01.000000200Z | warn  | combat | hit for 7 | c.rs | 3    |      |
+| {p} | {s} | 101    | 2       | 1970-01-01T00:00:01.000000300Z |       | game   |           | a.rs | 1    |      |
++--------------------------------------+--------------------------------------+--------+---------+--------------------------------+-------+--------+-----------+------+------+------+",
+        p = sample::PROCESS,
+        s = sample::STREAM
+    );
+    assert_eq!(sample::table(&LogEntries, &block), expected);
+}

@@ -1,1 +1,48 @@
-//! To come.
+//! Measurements of known values, as rows.
+
+use super::Measures;
+use crate::{Projection, RowView, batches, sample};
+use arrow::array::AsArray;
+use framelake_wire::encode::{MetricEncoder, PropertiesId, ThreadId, Value};
+
+#[test]
+fn a_measurement_has_its_set_of_properties_or_none() {
+    let mut encoder = MetricEncoder::new();
+    encoder.push(sample::MEASURED, ThreadId(0), 100, Value::Integer(-3), None);
+    encoder.push(sample::MEASURED, ThreadId(0), 200, Value::Float(0.5), Some(PropertiesId(0)));
+    encoder.push(sample::MEASURED, ThreadId(0), 300, Value::Float(f64::NAN), Some(PropertiesId(1)));
+    let block = encoder.seal(&sample::seal("metric", 0, 0, 500), &sample::Names);
+    let expected = format!(
+        "\
++--------------------------------------+--------------------------------------+--------+---------+--------------------------------+--------+---------+------+-------+----------------------------+
+| process_id                           | stream_id                            | thread | ordinal | time                           | name   | target  | unit | value | properties                 |
++--------------------------------------+--------------------------------------+--------+---------+--------------------------------+--------+---------+------+-------+----------------------------+
+| {p} | {s} | main   | 0       | 1970-01-01T00:00:01.000000100Z | bodies | physics | 1    | -3.0  |                            |
+| {p} | {s} | main   | 1       | 1970-01-01T00:00:01.000000200Z | bodies | physics | 1    | 0.5   | {{map: castle, mode: siege}} |
+| {p} | {s} | main   | 2       | 1970-01-01T00:00:01.000000300Z | bodies | physics | 1    | NaN   | {{map: field}}               |
++--------------------------------------+--------------------------------------+--------+---------+--------------------------------+--------+---------+------+-------+----------------------------+",
+        p = sample::PROCESS,
+        s = sample::STREAM
+    );
+    assert_eq!(sample::table(&Measures, &block), expected);
+}
+
+#[test]
+fn long_blocks_come_in_batches_and_every_projection_has_their_rows() {
+    let mut encoder = MetricEncoder::new();
+    for number in 0..20_000 {
+        encoder.push(sample::MEASURED, ThreadId(0), 100 + number, Value::Integer(number.cast_signed()), None);
+    }
+    let block = encoder.seal(&sample::seal("metric", 0, 0, 100_000), &sample::Names);
+    let rows = Measures.open(&block).unwrap();
+    for columns in [vec![], vec![3], vec![8, 0], (0..10).collect()] {
+        let projection = Projection::of(&Measures.schema(), &columns);
+        let lengths: Vec<_> = batches(rows.as_ref(), &projection).map(|batch| batch.num_rows()).collect();
+        assert_eq!(lengths, [8192, 8192, 20_000 - 2 * 8192], "{columns:?}");
+    }
+    let ordinals = Projection::of(&Measures.schema(), &[3]);
+    let seen: Vec<i64> = batches(rows.as_ref(), &ordinals)
+        .flat_map(|batch| batch.column(0).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec())
+        .collect();
+    assert!(seen.iter().copied().eq(0..20_000));
+}

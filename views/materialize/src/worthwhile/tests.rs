@@ -1,1 +1,72 @@
-//! To come.
+//! What is worth an object, as data.
+
+use super::*;
+use crate::sample::{block, stream};
+use std::time::Duration;
+
+fn options(payload_bytes_min: u64, seconds: u64, rows: u64) -> Options {
+    Options {
+        payload_bytes_min,
+        duration_min: Duration::from_secs(seconds),
+        partition_rows_max: rows,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn bytes_or_time_make_a_range_worthwhile() {
+    let blocks: Vec<_> = (0..5).map(|offset| block(1, 0, offset)).collect();
+    // 5 blocks of 1,000 bytes and 1 s.
+    for (bytes, seconds, expected) in [(5000, 99, 1), (5001, 99, 0), (9999, 5, 1), (9999, 6, 0)] {
+        let offers = worthwhile("thread_spans", ScopeRule::Stream, &blocks, &options(bytes, seconds, 1000));
+        assert_eq!(offers.len(), expected, "{bytes} bytes, {seconds} s");
+        for offer in offers {
+            assert_eq!((offer.range.from, offer.range.to), (Offset(0), Offset(5)));
+            assert_eq!(offer.scope, Scope::Stream(stream(1)));
+        }
+    }
+}
+
+#[test]
+fn scopes_and_partitions_of_the_log_are_offered_apart() {
+    let blocks = [block(1, 0, 0), block(2, 0, 1), block(1, 0, 2), block(1, 1, 3)];
+    let options = options(0, 0, 1000);
+    let ranges = |rule| {
+        let offers = worthwhile("v", rule, &blocks, &options);
+        let ranges = offers
+            .iter()
+            .map(|offer| (offer.scope, offer.range.topic_partition.partition, offer.range.from.0, offer.range.to.0));
+        ranges.collect::<Vec<_>>()
+    };
+    let (one, two) = (Scope::Stream(stream(1)), Scope::Stream(stream(2)));
+    assert_eq!(ranges(ScopeRule::All), [(Scope::All, 0, 0, 3), (Scope::All, 1, 3, 4)]);
+    assert_eq!(ranges(ScopeRule::Stream), [(one, 0, 0, 3), (one, 1, 3, 4), (two, 0, 1, 2)]);
+}
+
+#[test]
+fn runs_part_at_what_is_covered_and_at_their_size() {
+    // What is covered, by offset; rows at most; the runs.
+    let cases: [(&[i64], u64, &[&[i64]]); 6] = [
+        (&[], 1000, &[&[0, 1, 2, 3, 4, 5]]),
+        (&[2], 1000, &[&[0, 1], &[3, 4, 5]]),
+        (&[0, 5], 1000, &[&[1, 2, 3, 4]]),
+        (&[], 250, &[&[0, 1], &[2, 3], &[4, 5]]),
+        (&[1], 250, &[&[0], &[2, 3], &[4, 5]]),
+        (&[], 99, &[&[0], &[1], &[2], &[3], &[4], &[5]]),
+    ];
+    for (covered, rows, expected) in cases {
+        let blocks = (0..6).map(|offset| (block(1, 0, offset), covered.contains(&offset))).collect();
+        let runs = runs(blocks, &options(0, 0, rows));
+        let offsets: Vec<Vec<_>> =
+            runs.iter().map(|run| run.iter().map(|block| block.position.offset.0).collect()).collect();
+        assert_eq!(offsets, expected, "{covered:?}, {rows} rows");
+    }
+}
+
+#[test]
+fn what_is_left_over_and_small_waits() {
+    let blocks = (0..6).map(|offset| (block(1, 0, offset), offset == 4)).collect();
+    let runs = runs(blocks, &options(2000, 99, 1000));
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0].len(), 4);
+}

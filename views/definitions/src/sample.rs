@@ -1,0 +1,71 @@
+//! Names and clocks for tests: ticks are nanoseconds, and tick 0 is one second after 1970.
+
+use crate::{Projection, RowView, batches};
+use arrow::{array::RecordBatch, util::pretty::pretty_format_batches};
+use framelake_wire::{
+    Block, BlockId, ProcessId, StreamId, StreamKind, TimeSample,
+    encode::{CallSite, Dictionary, PropertiesId, Seal, SiteId, ThreadId},
+};
+use std::sync::LazyLock;
+
+pub(crate) const PROCESS: &str = "01010101-0101-0101-0101-010101010101";
+pub(crate) const STREAM: &str = "02020202-0202-0202-0202-020202020202";
+
+pub(crate) const OUTER: SiteId = SiteId(0);
+pub(crate) const INNER: SiteId = SiteId(1);
+pub(crate) const LOGGED: SiteId = SiteId(2);
+pub(crate) const MEASURED: SiteId = SiteId(3);
+
+pub(crate) struct Names;
+
+impl Dictionary for Names {
+    fn site(&self, id: SiteId) -> CallSite<'_> {
+        let (name, target, file, line, level, unit) = match id {
+            OUTER => ("outer", "game", "a.rs", 1, 0, ""),
+            INNER => ("inner", "game", "b.rs", 2, 0, ""),
+            LOGGED => ("hit", "combat", "c.rs", 3, 3, ""),
+            _ => ("bodies", "physics", "d.rs", 4, 0, "1"),
+        };
+        CallSite { name, target, file, line, level, unit }
+    }
+
+    fn properties(&self, id: PropertiesId) -> &[(String, String)] {
+        static CASTLE: LazyLock<Vec<(String, String)>> =
+            LazyLock::new(|| vec![("map".into(), "castle".into()), ("mode".into(), "siege".into())]);
+        static FIELD: LazyLock<Vec<(String, String)>> = LazyLock::new(|| vec![("map".into(), "field".into())]);
+        if id.0 == 0 { &CASTLE } else { &FIELD }
+    }
+
+    fn thread(&self, id: ThreadId) -> (&str, u64) {
+        if id.0 == 0 { ("main", 100) } else { ("", 101) }
+    }
+}
+
+fn at(ticks: u64) -> TimeSample {
+    TimeSample { ticks, monotonic_ns: ticks.cast_signed(), wall_ns: 1_000_000_000 + ticks.cast_signed() }
+}
+
+pub(crate) fn seal(kind: &str, sequence: u64, begin: u64, end: u64) -> Seal<'static> {
+    let kind = StreamKind::new(kind.to_owned());
+    Seal {
+        process_id: ProcessId::from_bytes([1; 16]),
+        stream_id: StreamId::from_bytes([2; 16]),
+        thread: (kind == StreamKind::SPAN).then_some(ThreadId(0)),
+        kind,
+        clock_domain: "monotonic",
+        block_id: BlockId::from_bytes([3; 16]),
+        sequence,
+        dropped_total: 0,
+        anchor_ns: 1_000_000_000,
+        begin: at(begin),
+        end: at(end),
+    }
+}
+
+/// All columns of the block's rows as text; empty where it has none.
+pub(crate) fn table(view: &dyn RowView, block: &Block) -> String {
+    let rows = view.open(block).unwrap();
+    let projection = Projection::all(view.schema());
+    let batches: Vec<RecordBatch> = batches(rows.as_ref(), &projection).collect();
+    if batches.is_empty() { String::new() } else { pretty_format_batches(&batches).unwrap().to_string() }
+}
