@@ -19,17 +19,17 @@ pub struct Offer {
 
 /// Sums over some blocks of one scope in one partition of the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Extent {
+struct Extent {
     from: i64,
     to: i64,
     payload_bytes: u64,
-    pub(crate) rows: u64,
+    rows: u64,
     begin: i64,
     end: i64,
 }
 
 impl Extent {
-    pub(crate) fn of(block: &BlockEntry) -> Self {
+    fn of(block: &BlockEntry) -> Self {
         Self {
             from: block.position.offset.0,
             to: block.position.offset.0 + 1,
@@ -40,7 +40,7 @@ impl Extent {
         }
     }
 
-    pub(crate) fn and(self, other: Self) -> Self {
+    fn and(self, other: Self) -> Self {
         Self {
             from: self.from.min(other.from),
             to: self.to.max(other.to),
@@ -51,12 +51,12 @@ impl Extent {
         }
     }
 
-    pub(crate) fn is_worthwhile(&self, options: &Options) -> bool {
+    fn is_worthwhile(&self, options: &Options) -> bool {
         self.payload_bytes >= options.payload_bytes_min
             || i128::from(self.end) - i128::from(self.begin) >= options.duration_min.as_nanos().cast_signed()
     }
 
-    pub(crate) fn range(&self, incarnation: Incarnation, topic_partition: TopicPartition) -> PositionRange {
+    fn range(&self, incarnation: Incarnation, topic_partition: TopicPartition) -> PositionRange {
         PositionRange { incarnation, topic_partition, from: Offset(self.from), to: Offset(self.to) }
     }
 }
@@ -86,26 +86,33 @@ pub fn worthwhile(view: &'static str, rule: ScopeRule, decode: &[BlockEntry], op
 /// Cuts the uncovered blocks of one scope and one partition of the log into runs, each for one object.
 ///
 /// `blocks` are **all** visible blocks of the scope in the range, by offset, each with whether a partition covers it. A run holds no covered block between
-/// its first and its last, at most [`Options::partition_rows_max`] rows (unless one block has more), and is worthwhile.
+/// its first and its last, and at most [`Options::partition_rows_max`] rows (unless one block has more). It is worthwhile, or it is full: what is left
+/// over waits for more.
 pub(crate) fn runs(blocks: Vec<(BlockEntry, bool)>, options: &Options) -> Vec<Vec<BlockEntry>> {
-    let mut runs: Vec<(Extent, Vec<BlockEntry>)> = Vec::new();
-    let mut extend = false;
+    let mut runs = Vec::new();
+    let mut open: Option<Run> = None;
     for (block, covered) in blocks {
         if covered {
-            extend = false;
+            runs.extend(open.take().filter(|run| run.extent.is_worthwhile(options)));
             continue;
         }
         let extent = Extent::of(&block);
-        match runs.last_mut() {
-            Some((sum, run)) if extend && sum.rows + extent.rows <= options.partition_rows_max => {
-                *sum = sum.and(extent);
-                run.push(block);
+        match &mut open {
+            Some(run) if run.extent.rows + extent.rows <= options.partition_rows_max => {
+                run.extent = run.extent.and(extent);
+                run.blocks.push(block);
             }
-            _ => runs.push((extent, vec![block])),
+            full => runs.extend(full.replace(Run { extent, blocks: vec![block] })),
         }
-        extend = true;
     }
-    runs.into_iter().filter(|(extent, _)| extent.is_worthwhile(options)).map(|(_, run)| run).collect()
+    runs.extend(open.filter(|run| run.extent.is_worthwhile(options)));
+    runs.into_iter().map(|run| run.blocks).collect()
+}
+
+/// Blocks for one object.
+struct Run {
+    extent: Extent,
+    blocks: Vec<BlockEntry>,
 }
 
 #[cfg(test)]

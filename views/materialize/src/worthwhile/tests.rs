@@ -45,22 +45,26 @@ fn scopes_and_partitions_of_the_log_are_offered_apart() {
 
 #[test]
 fn runs_part_at_what_is_covered_and_at_their_size() {
-    // What is covered, by offset; rows at most; the runs.
-    let cases: [(&[i64], u64, &[&[i64]]); 6] = [
-        (&[], 1000, &[&[0, 1, 2, 3, 4, 5]]),
-        (&[2], 1000, &[&[0, 1], &[3, 4, 5]]),
-        (&[0, 5], 1000, &[&[1, 2, 3, 4]]),
-        (&[], 250, &[&[0, 1], &[2, 3], &[4, 5]]),
-        (&[1], 250, &[&[0], &[2, 3], &[4, 5]]),
-        (&[], 99, &[&[0], &[1], &[2], &[3], &[4], &[5]]),
-    ];
-    for (covered, rows, expected) in cases {
+    let check = |covered: &[i64], rows: u64, expected: &[&[i64]]| {
         let blocks = (0..6).map(|offset| (block(1, 0, offset), covered.contains(&offset))).collect();
         let runs = runs(blocks, &options(0, 0, rows));
         let offsets: Vec<Vec<_>> =
             runs.iter().map(|run| run.iter().map(|block| block.position.offset.0).collect()).collect();
         assert_eq!(offsets, expected, "{covered:?}, {rows} rows");
-    }
+    };
+    check(&[], 1000, &[&[0, 1, 2, 3, 4, 5]]);
+    check(&[2], 1000, &[&[0, 1], &[3, 4, 5]]);
+    check(&[0, 5], 1000, &[&[1, 2, 3, 4]]);
+    check(&[], 250, &[&[0, 1], &[2, 3], &[4, 5]]);
+    check(&[1], 250, &[&[0], &[2, 3], &[4, 5]]);
+    check(&[], 99, &[&[0], &[1], &[2], &[3], &[4], &[5]]);
+}
+
+#[test]
+fn a_full_object_is_worth_it_however_well_it_compresses() {
+    let blocks = (0..5).map(|offset| (block(1, 0, offset), false)).collect();
+    let runs = runs(blocks, &options(u64::MAX, 99, 200));
+    assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2], "the fifth block waits");
 }
 
 #[test]

@@ -22,6 +22,9 @@ use framelake_wire::Block;
 use futures::{Stream, StreamExt, stream};
 use std::{collections::VecDeque, fmt, pin::Pin, sync::Arc};
 
+/// What a decoded row takes in memory, about: a span's 15 columns are 87 bytes.
+const ROW_BYTES: u64 = 100;
+
 /// What EXPLAIN says of a scan.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Summary {
@@ -75,15 +78,15 @@ struct Common {
     projection: Projection,
     columns: Vec<usize>,
     everything: Projection,
-    /// Whether decoded blocks are kept for the next query: only where they leave room for others.
+    /// Whether decoded blocks are kept for the next query: only where they leave half of the cache to others. A scan of more would push out all the
+    /// rest, and in the end itself.
     keep: bool,
 }
 
 impl BlockScanExec {
     pub(super) fn new(scan: Scan) -> Self {
-        // Rows take some ten times their compressed payload; a sixteenth of the cache in payload is about half of it in rows.
-        let payload: u64 = scan.decode.iter().map(|block| u64::from(block.payload_bytes)).sum();
-        let keep = payload <= scan.shared.cache.bytes_max() as u64 / 16;
+        let rows: u64 = scan.decode.iter().map(|block| block.row_count).sum();
+        let keep = rows.saturating_mul(ROW_BYTES) <= scan.shared.cache.bytes_max() as u64 / 2;
         let partitions = split(scan.decode, scan.partitions);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(scan.projection.schema())),
