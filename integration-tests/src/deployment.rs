@@ -19,7 +19,8 @@ impl Deployment {
             postgres: required("FRAMELAKE_TEST_POSTGRES")?,
             s3: required("FRAMELAKE_TEST_S3")?,
             bucket: required("FRAMELAKE_TEST_S3_BUCKET")?,
-            prefix: format!("{name}-{}", std::process::id()),
+            // The same in every run: catalog and topics outlive a run too, and name these objects.
+            prefix: name.to_owned(),
         })
     }
 

@@ -1,12 +1,7 @@
 //! From an instrumented program to SQL, with faults on the way, embedded and on Kafka, Postgres and S3.
 
 use framelake_integration_tests::{Deployment, Emitted, Load, Producer, Proxy, Server, required, settle};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    thread::sleep,
-    time::Duration,
-};
+use std::{path::Path, process::Command, thread::sleep, time::Duration};
 
 const LOAD: Load = Load { seconds: 8, threads: 3, spans_per_frame: 120 };
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,8 +18,8 @@ fn assert_all_visible(server: &Server, emitted: &Emitted) {
     assert_eq!(dropped, 0, "the producer dropped events");
 }
 
-/// The stock Python driver sees the same rows, and an Avro reader that is not ours reads a segment.
-fn ask_with_python(server: &Server, emitted: &Emitted, segment: &Path) {
+/// The stock Python driver sees the same rows, and an Avro reader that is not ours reads the segments below `objects`.
+fn ask_with_python(server: &Server, emitted: &Emitted, objects: &Path) {
     let Some(python) = required("FRAMELAKE_TEST_PYTHON") else { return };
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../views/clients/python");
     let run = |script: &str, arguments: &[&str]| {
@@ -39,23 +34,7 @@ fn ask_with_python(server: &Server, emitted: &Emitted, segment: &Path) {
     run("check_flightsql.py", &[&server.flight_uri()]);
     let spans: u64 = emitted.streams.iter().filter(|s| s.kind == "span").map(|s| s.ordinals - s.open).sum();
     run("check_rows.py", &[&server.flight_uri(), &emitted.process_id, &spans.to_string()]);
-    run("check_segment.py", &[segment.to_str().unwrap(), &emitted.process_id]);
-}
-
-/// A segment of spans below the directory in which objects stand as files.
-fn a_segment(objects: &Path) -> PathBuf {
-    let mut directories = vec![objects.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.to_string_lossy().contains("spans") && path.extension().is_some_and(|e| e == "avro") {
-                return path;
-            }
-        }
-    }
-    panic!("no segment of spans below {}", objects.display());
+    run("check_segments.py", &[objects.to_str().unwrap(), &server.flight_uri()]);
 }
 
 #[test]
@@ -86,7 +65,7 @@ fn embedded_every_acknowledged_event_is_visible_once_over_kill_9_and_lost_replie
         emitted.frame_us_p999,
         emitted.memory_bytes_max >> 20
     );
-    ask_with_python(&server, &emitted, &a_segment(&server.data_dir().join("objects")));
+    ask_with_python(&server, &emitted, &server.data_dir().join("objects"));
 
     // The same answers after an orderly stop, from the data directory alone.
     let query = "SELECT count(*) AS n FROM thread_spans WHERE \"end\" IS NOT NULL";
@@ -123,7 +102,7 @@ fn distributed_every_acknowledged_event_is_visible_once_over_kill_9_and_lost_rep
         assert_headers_are_readable(&kafka, &emitted.process_id);
     }
     if let Some(objects) = required("FRAMELAKE_TEST_S3_DIRECTORY") {
-        ask_with_python(&server, &over_http, &a_segment(&Path::new(&objects).join(bucket).join(prefix)));
+        ask_with_python(&server, &over_http, &Path::new(&objects).join(bucket).join(prefix));
     }
     server.stop().unwrap();
 }

@@ -267,15 +267,15 @@ fn shown(report: &Report, runs: bool) -> String {
         report.log_bytes.map_or("elsewhere".to_owned(), size)
     ));
     lines.push(format!("lag         {} records of the log are not in the lake", report.lag_records));
-    for partition in report.partitions.iter().filter(|partition| partition.lag > 0) {
+    for partition in &report.partitions {
         lines.push(format!(
-            "            {}/{}: log {} to {}, lake at {}, {} behind",
+            "  {:<22}{:>3}  log {} to {}, lake at {}{}",
             partition.topic,
             partition.partition,
             partition.earliest,
             partition.next,
             partition.committed.map_or("nothing".to_owned(), |offset| offset.to_string()),
-            partition.lag
+            if partition.lag > 0 { format!(", {} behind", partition.lag) } else { String::new() }
         ));
     }
     lines.push(format!(

@@ -76,7 +76,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "DURATION",
         "A segment is cut when its oldest record is this old; auto is 250ms embedded, 1s with Kafka (object requests cost money)",
     ),
-    setting("query.memory_max", "2GiB", "BYTES", "Memory of all running queries"),
+    setting(
+        "query.memory_max",
+        "1GiB",
+        "BYTES",
+        "Memory of one query; what does not fit is spilled to the data directory or refused",
+    ),
     setting("query.timeout", "5m", "DURATION", "How long one query may run"),
     setting("query.threads", "auto", "COUNT", "Threads that plan and run queries; auto is one per core"),
     setting(
