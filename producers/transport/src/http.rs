@@ -65,7 +65,13 @@ impl Deliver for Http {
         let text = response.body_mut().with_config().limit(REPLY_BYTES_MAX).lossy_utf8(true).read_to_string();
         match status {
             200..=299 => match text {
-                Ok(text) => Outcome::Kept { refused: reply::refused(&text, records.len()).unwrap_or_default() },
+                Ok(text) => match reply::refused(&text, records.len()) {
+                    Some(refused) => Outcome::Kept { refused },
+                    // Anything that serves HTTP may say 200; only a gateway says what it took.
+                    None => {
+                        retry(format!("HTTP {status}, but not with a gateway's reply; is this the address of one?"))
+                    }
+                },
                 // Acknowledged, but by whom and what? A reply cut short says nothing of single records.
                 Err(error) => retry(format!("its reply was cut short: {error}")),
             },

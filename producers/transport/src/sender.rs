@@ -121,10 +121,7 @@ impl Sender {
         if record.topic == Topic::Processes {
             state.latest_process = Some(record.clone());
         }
-        for rows in state.queue.push(record) {
-            state.stats.shed_rows += rows.count;
-            state.lose(rows);
-        }
+        state.push(record);
         let bytes = state.queue.bytes();
         state.stats.queue_bytes_peak = state.stats.queue_bytes_peak.max(bytes as u64);
         if bytes >= BATCH_BYTES_MAX {
@@ -224,6 +221,14 @@ impl Shared {
 impl State {
     fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Queues `record`, and counts what is shed for it.
+    fn push(&mut self, record: Outgoing) {
+        for rows in self.queue.push(record) {
+            self.stats.shed_rows += rows.count;
+            self.lose(rows);
+        }
     }
 
     fn lose(&mut self, rows: Rows) {
@@ -329,7 +334,7 @@ impl Work {
                 && !state.queue.has_process()
                 && let Some(process) = state.latest_process.clone()
             {
-                let _ = state.queue.push(process);
+                state.push(process);
                 state.dispatched = true;
             }
             drop(state);

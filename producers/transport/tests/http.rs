@@ -107,6 +107,15 @@ fn a_lost_reply_sends_the_same_batch_again() {
 }
 
 #[test]
+fn a_success_that_is_not_a_gateways_keeps_the_records() {
+    let gateway = Gateway::start([Answer::Refuse(200, ""), Answer::Refuse(204, "")]);
+    let sender = sender(&gateway.url());
+    sender.push(span(1, 100));
+    assert!(sender.flush(SOON));
+    assert_eq!((sender.stats().send_errors, first_bytes(&gateway.kept())), (2, vec![1]));
+}
+
+#[test]
 fn nothing_is_lost_while_the_server_is_away_and_the_process_comes_again_when_it_is_back() {
     let gateway = Gateway::start([]);
     let address = gateway.address;

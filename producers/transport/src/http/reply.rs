@@ -1,6 +1,7 @@
 //! The gateway's reply: `{"positions": [...], "rejected": [{"index": 3, "reason": "..."}]}`.
 //!
-//! Only `rejected` is read, so a few lines do what a JSON crate would add to every program that links the SDK.
+//! Only `rejected` is read, so a few lines do what a JSON crate would add to every program that links the SDK. It is always there: without it,
+//! what answered is not a gateway.
 
 use crate::Refusal;
 
@@ -10,11 +11,12 @@ const DEPTH_MAX: usize = 32;
 /// The refused records of a batch of `records`; `None` when `text` is not such a reply.
 pub(super) fn refused(text: &str, records: usize) -> Option<Vec<Refusal>> {
     let mut json = Json { rest: text };
-    let mut refused = Vec::new();
+    let mut refused = None;
     json.object(|json, key| {
         if key != "rejected" {
             return json.skip(0);
         }
+        let refused = refused.insert(Vec::new());
         json.array(|json| {
             let (mut index, mut reason) = (None, String::new());
             json.object(|json, key| {
@@ -30,7 +32,7 @@ pub(super) fn refused(text: &str, records: usize) -> Option<Vec<Refusal>> {
             Some(())
         })
     })?;
-    Some(refused)
+    refused
 }
 
 struct Json<'a> {
@@ -148,8 +150,15 @@ mod tests {
             r#" { "rejected" : [ {"index": 3, "reason": "payload \"x\" \u0041\n"}, {"reason":"","index":0,"more":[{}]} ], "positions": [] } "#,
             Some(&[(3, "payload \"x\" A\n"), (0, "")]),
         );
-        check("{}", Some(&[]));
-        for bad in ["", "ok", "[]", r#"{"rejected":[{"index":10,"reason":""}]}"#, r#"{"rejected":[{"index":3"#] {
+        for bad in [
+            "",
+            "ok",
+            "[]",
+            "{}",
+            r#"{"status":"ok"}"#,
+            r#"{"rejected":[{"index":10,"reason":""}]}"#,
+            r#"{"rejected":[{"index":3"#,
+        ] {
             check(bad, None);
         }
         check(&format!("{{\"a\":{}", "[".repeat(100_000)), None);
