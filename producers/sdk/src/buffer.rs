@@ -113,17 +113,23 @@ impl Buffer {
         let fresh = fresh.0;
         self.base.set(self.written());
         let cursor = self.cursor.load(Relaxed);
-        match self.chunk.replace(Some(fresh)) {
+        let full = self.chunk.replace(Some(fresh));
+        self.limit.set(chunk::limit(fresh));
+        match full {
+            // The link before the position: a reader that sees the position in the fresh chunk finds the way there.
             Some(full) => {
                 // SAFETY: `full` was our chunk; the reader frees it only after it has seen `next`.
                 let full = unsafe { full.as_ref() };
                 full.end.store(cursor, Relaxed);
                 full.next.store(fresh.as_ptr(), Release);
+                self.publish(chunk::start(fresh));
             }
-            None => self.first.store(fresh.as_ptr(), Release),
+            // The position before the chunk: a reader that finds the first chunk finds a position in it.
+            None => {
+                self.publish(chunk::start(fresh));
+                self.first.store(fresh.as_ptr(), Release);
+            }
         }
-        self.limit.set(chunk::limit(fresh));
-        self.publish(chunk::start(fresh));
         self.tell_losses();
         if chunk::is_low() {
             crate::wake::wake();

@@ -10,6 +10,11 @@ pub enum Error {
     /// One recording at a time.
     #[error("framelake records already in this process; keep the guard that the first start returned")]
     AlreadyStarted,
+    /// The process was forked off one that records.
+    #[error(
+        "this process was forked off one that records, and shares its state; start another program instead, or fork before recording starts"
+    )]
+    Forked,
     /// Where to send to is not understood.
     #[error(transparent)]
     Transport(#[from] framelake_transport::Error),

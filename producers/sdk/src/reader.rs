@@ -180,3 +180,46 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    /// Lets the writer end also where the reader panics.
+    struct Turn<'a>(&'a AtomicUsize);
+
+    impl Drop for Turn<'_> {
+        fn drop(&mut self) {
+            self.0.store(usize::MAX, Release);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_finds_the_first_chunk_finds_a_position_in_it() {
+        chunk::set_budget(1024 * 1024);
+        let buffers: Vec<Buffer> = (0..5_000).map(|number| Buffer::new(String::new(), number)).collect();
+        let turn = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let turn = Turn(&turn);
+            let begun = turn.0;
+            scope.spawn(|| {
+                for (index, buffer) in buffers.iter().enumerate() {
+                    while begun.load(Acquire) <= index {
+                        std::hint::spin_loop();
+                    }
+                    buffer.next_chunk();
+                }
+            });
+            for (index, buffer) in buffers.iter().enumerate() {
+                turn.0.store(index + 1, Release);
+                let mut reader = Reader::default();
+                while reader.chunk.is_none() {
+                    let snapshot = reader.snapshot(buffer);
+                    reader.drain(buffer, snapshot, 0, |_, _| panic!("nothing was recorded"));
+                }
+                reader.release(buffer);
+            }
+        });
+    }
+}

@@ -9,7 +9,10 @@ use crate::{Error, Result, chunk, environment, panic, process_info, record, wake
 use framelake_transport::{Deliver, Sender, connect};
 use framelake_wire::ProcessId;
 use std::process::Command;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,6 +26,8 @@ pub(crate) struct Session {
 }
 
 static SESSION: Mutex<Option<Arc<Session>>> = Mutex::new(None);
+/// This process was forked off one that records. The background threads did not come along, and locks they held stay held.
+static FORKED: AtomicBool = AtomicBool::new(false);
 
 /// Keeps recording alive. Dropped, it drains, seals and sends what there is, and ends recording.
 #[derive(Debug)]
@@ -41,6 +46,9 @@ impl std::fmt::Debug for Session {
 pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Result<Guard> {
     if cfg!(feature = "off") || settings.endpoint == "off" {
         return Ok(Guard { process_id: None, ended: true });
+    }
+    if FORKED.load(Relaxed) {
+        return Err(Error::Forked);
     }
     let mut session = SESSION.lock().unwrap_or_else(PoisonError::into_inner);
     if session.is_some() {
@@ -68,7 +76,7 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     if settings.panic_hook {
         panic::install_hook();
     }
-    at_exit();
+    at_exit_and_fork();
     *session = Some(Arc::new(Session {
         control,
         sender,
@@ -81,7 +89,11 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     Ok(Guard { process_id: Some(process_id), ended: false })
 }
 
+/// The recording; none in a process that was forked off.
 pub(crate) fn current() -> Option<Arc<Session>> {
+    if FORKED.load(Relaxed) {
+        return None;
+    }
     SESSION.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
@@ -145,9 +157,15 @@ impl Drop for Guard {
     }
 }
 
-/// Sees to it that `std::process::exit`, which drops no guard, ends recording as the guard would. Once per process.
+/// Sees to it that `std::process::exit`, which drops no guard, ends recording as the guard would, and that a forked child neither records what
+/// nobody drains nor waits for threads that it does not have. Once per process.
 #[cfg(unix)]
-fn at_exit() {
+fn at_exit_and_fork() {
+    extern "C" fn forked() {
+        // Nothing but stores: other threads may hold any lock, the allocator's too.
+        worker::stop_recording();
+        FORKED.store(true, Relaxed);
+    }
     extern "C" fn end() {
         if let Some(session) = current() {
             let _ = session.stop(session.shutdown_timeout, "exit".to_owned());
@@ -158,11 +176,13 @@ fn at_exit() {
         // SAFETY: `end` is a function of the program, and may run on any thread while the others still do.
         // Where there is no room for another handler the last second is lost, as it was without one.
         let _ = unsafe { libc::atexit(end) };
+        // SAFETY: `forked` is a function of the program that does only what is allowed after a fork.
+        let _ = unsafe { libc::pthread_atfork(None, None, Some(forked)) };
     });
 }
 
 #[cfg(not(unix))]
-fn at_exit() {}
+fn at_exit_and_fork() {}
 
 /// Drains, seals and sends what was recorded so far, and waits until the server has acknowledged it, at most for `timeout`; says whether it
 /// has. `false` where recording is off.

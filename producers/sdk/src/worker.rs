@@ -325,12 +325,15 @@ pub(crate) fn stop_recording() {
     clock::RECORDING.store(OFF, Release);
 }
 
-/// Whatever ends the thread: nobody waits for it in vain, and nobody records for nothing.
+/// Whatever ends the thread: nobody waits for it in vain, and nobody records for nothing. Where it ends as it should, recording ended before; by now
+/// the next may have begun.
 struct Ended(Arc<Control>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        stop_recording();
+        if std::thread::panicking() {
+            stop_recording();
+        }
         self.0.ended(None);
     }
 }
