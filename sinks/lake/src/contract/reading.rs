@@ -117,9 +117,12 @@ pub(super) async fn what_a_program_lost_is_counted(catalog: &dyn Catalog) {
     spans.write(catalog, vec![lossy, header(1, 10, SPAN, 0)]).await;
     let mut record = process_record(1, 0);
     record.dropped = [(stream(10), 5), (stream(11), 40)].into();
+    // Of another's streams a process has nothing to say.
+    let mut foreign = process_record(2, 0);
+    foreign.dropped = [(stream(10), 1_000), (stream(11), 1_000)].into();
     processes.position();
     let mut commit = processes.commit(Vec::new());
-    commit.processes = vec![record];
+    commit.processes = vec![record, foreign];
     catalog.commit_segment(commit).await.expect("commit");
     assert_eq!(catalog.status().await.expect("status").dropped_events, 47);
     let streams = catalog.streams(&StreamFilter::default()).await.expect("streams");

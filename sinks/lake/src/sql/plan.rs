@@ -74,10 +74,13 @@ pub(super) fn plan<'a>(
     }
     for process in &commit.processes {
         for (&stream_id, &dropped) in &process.dropped {
-            let row = touch(&mut plan.streams, &mut stored, stream_id, process.process_id);
-            if row.process_id == process.process_id {
-                row.dropped_events = row.dropped_events.max(dropped);
+            // Another process's stream is not this one's to count for, nor even to write back: its process is not locked.
+            let known = plan.streams.get(&stream_id).or_else(|| stored.get(&stream_id));
+            if known.is_some_and(|row| row.process_id != process.process_id) {
+                continue;
             }
+            let row = touch(&mut plan.streams, &mut stored, stream_id, process.process_id);
+            row.dropped_events = row.dropped_events.max(dropped);
         }
     }
     plan
