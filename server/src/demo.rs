@@ -55,24 +55,48 @@ async fn show(config: &Config, options: &Options, running: &mut Running) -> anyh
         println!("\nstopping: the game sends what it holds, the server writes what it has");
         game.stop();
     }
-    let played = game.ended().await?;
-    let counts = counts::settle(&mut asking, &played, SETTLE_MAX).await?;
-    if let Some(path) = &options.counts {
-        std::fs::write(path, serde_json::to_vec_pretty(&counts)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+    tokio::select! {
+        // What the game sent is stored, whether anybody still looks at it or not.
+        () = stop_asked_for() => {
+            println!("\nstopped before the end of the report");
+            return Ok(());
+        }
+        reported = conclude(config, options, &mut asking, game, interrupted) => reported?,
+        error = running.failed() => return Err(error),
     }
-    report::print(&mut asking, &played, &counts).await?;
-    counts.check()?;
-    if interrupted {
-        return Ok(());
-    }
-    report::print_next(config);
-    if options.keep {
+    if options.keep && !interrupted {
         println!("\nthe server goes on until Ctrl-C");
         tokio::select! {
             () = stop_asked_for() => {}
             error = running.failed() => bail!(error),
         }
+    }
+    Ok(())
+}
+
+/// Waits for the game's end, checks that SQL sees what it emitted, and prints what a person wants to know.
+async fn conclude(
+    config: &Config,
+    options: &Options,
+    asking: &mut Asking,
+    game: game::Game,
+    interrupted: bool,
+) -> anyhow::Result<()> {
+    let played = game.ended().await?;
+    // A frame is a row once the next one has begun.
+    if interrupted && played.frames < 2 {
+        println!("the game was stopped before its second frame; there is nothing to report");
+        return Ok(());
+    }
+    let counts = counts::settle(asking, &played, SETTLE_MAX).await?;
+    if let Some(path) = &options.counts {
+        std::fs::write(path, serde_json::to_vec_pretty(&counts)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    report::print(asking, &played, &counts).await?;
+    counts.check()?;
+    if !interrupted {
+        report::print_next(config);
     }
     Ok(())
 }

@@ -134,15 +134,15 @@ impl Running {
     /// Returns when a role ends although nobody asked it to; the error says which and why.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
         loop {
-            for task in &mut self.tasks {
-                if task.handle.is_finished() {
-                    let name = task.role.name();
-                    return match (&mut task.handle).await {
-                        Ok(Ok(())) => anyhow::anyhow!("the {name} role ended on its own"),
-                        Ok(Err(error)) => error.context(format!("the {name} role failed")),
-                        Err(error) => anyhow::Error::new(error).context(format!("the {name} role panicked")),
-                    };
-                }
+            if let Some(ended) = self.tasks.iter().position(|task| task.handle.is_finished()) {
+                // Taken out: a handle answers once, and `stop` asks those that are left.
+                let task = self.tasks.remove(ended);
+                let name = task.role.name();
+                return match task.handle.await {
+                    Ok(Ok(())) => anyhow::anyhow!("the {name} role ended on its own"),
+                    Ok(Err(error)) => error.context(format!("the {name} role failed")),
+                    Err(error) => anyhow::Error::new(error).context(format!("the {name} role panicked")),
+                };
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -168,9 +168,6 @@ impl Running {
         let mut first_error = None;
         for task in self.tasks {
             task.stop.cancel();
-            if task.handle.is_finished() && first_error.is_some() {
-                continue;
-            }
             let ended = match tokio::time::timeout(Duration::from_secs(30), task.handle).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(error)) if error.is_panic() => Err(anyhow::Error::new(error)),
