@@ -64,22 +64,26 @@ impl Producer {
     pub(crate) async fn append(&self, records: Vec<Placed>) -> Result<Vec<Appended>> {
         let producer = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (sender, mut reports) = mpsc::unbounded_channel();
+        let mut failed = None;
         for (index, placed) in records.iter().enumerate() {
-            enqueue(&producer, placed, Box::new(Ticket { index, reports: sender.clone() })).await?;
+            if let Err(error) = enqueue(&producer, placed, Box::new(Ticket { index, reports: sender.clone() })).await {
+                failed = Some(error);
+                break;
+            }
         }
         drop(sender);
         let mut offsets = vec![None; records.len()];
-        let mut failed = None;
         // All reports are awaited, also after a failure: whoever appends again must not overtake what is still on its way.
         while let Some((index, report)) = reports.recv().await {
             match report {
                 Ok(offset) => offsets[index] = Some(Offset(offset)),
-                Err(error) => failed = Some(error),
+                Err(error) => failed = Some(refused(error)),
             }
         }
         if let Some(error) = failed {
+            // Also where it took nothing at all: that is how a producer answers once it has ended.
             self.replace_if_fatal(&producer);
-            return Err(refused(error));
+            return Err(error);
         }
         let appended = |(placed, offset): (Placed, Option<Offset>)| {
             let offset = offset.ok_or_else(|| unavailable("a record was not reported as delivered"))?;
