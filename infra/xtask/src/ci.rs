@@ -2,7 +2,7 @@
 
 use crate::{
     dependencies, python, services,
-    shell::{Checked, cargo, root},
+    shell::{Checked, cargo, root, target},
 };
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -75,8 +75,7 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
 
 /// The program that the tests run; built just before.
 fn program() -> anyhow::Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let program = target.join("quick/framelake");
+    let program = target().join("quick/framelake");
     if program.is_file() {
         return Ok(program);
     }

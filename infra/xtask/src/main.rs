@@ -9,6 +9,7 @@ mod shell;
 
 use clap::{Parser, Subcommand};
 use shell::Checked;
+use std::process::Command;
 
 #[derive(Parser)]
 #[command(about = "Set-up, servers for tests, CI")]
@@ -30,7 +31,10 @@ enum Task {
     Dependencies,
     /// Benchmarks; results go to infra/bench/results/
     Bench {
-        /// `pipeline`, `sdk`
+        /// Build in the profile `release`: some 20 minutes the first time, for figures to be published
+        #[arg(long)]
+        release: bool,
+        /// `pipeline`
         name: String,
         /// Passed on to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -52,9 +56,16 @@ fn main() -> anyhow::Result<()> {
         Task::Services { action: Action::Up } => services::up().map(|services| services.print()),
         Task::Services { action: Action::Down } => services::down(),
         Task::Dependencies => dependencies::check(),
-        Task::Bench { name, arguments } => shell::cargo("run")
-            .args(["--release", "--package", "framelake-bench", "--bin", &name, "--"])
-            .args(arguments)
-            .checked(),
+        Task::Bench { release, name, arguments } => bench(release, &name, &arguments),
     }
+}
+
+/// Benchmarks start the program beside them. Both are built in one go, so that they have their dependencies in common.
+fn bench(release: bool, name: &str, arguments: &[String]) -> anyhow::Result<()> {
+    let profile = if release { "release" } else { "quick" };
+    shell::cargo("build")
+        .args(["--profile", profile, "--package", "framelake-server", "--bin", "framelake"])
+        .args(["--package", "framelake-bench", "--bin", name])
+        .checked()?;
+    Command::new(shell::target().join(profile).join(name)).args(arguments).current_dir(shell::root()).checked()
 }

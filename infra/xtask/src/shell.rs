@@ -12,6 +12,11 @@ pub(crate) fn root() -> PathBuf {
     manifest.ancestors().nth(2).map(Path::to_owned).unwrap_or(manifest)
 }
 
+/// Where cargo builds to.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// What is installed for tests and survives checkouts: `$FRAMELAKE_CACHE`, else `framelake` in the user's cache directory.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     let directory = match (std::env::var_os("FRAMELAKE_CACHE"), std::env::var_os("XDG_CACHE_HOME")) {
