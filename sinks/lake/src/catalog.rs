@@ -2,7 +2,7 @@
 
 use crate::{
     AddOutcome, BlockEntry, BlockFilter, Incarnation, NewPartition, Position, ProcessEntry, Result, Scope,
-    ScopeCoverage, StreamEntry, StreamFilter, ViewVersion,
+    ScopeCoverage, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -235,6 +235,8 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     async fn add_partition(&self, partition: NewPartition) -> Result<AddOutcome>;
     /// Takes partitions out of a view (they stay doomed objects until deleted): by object key.
     async fn retire_partitions(&self, objects: &[String]) -> Result<u64>;
+    /// Partitions of all views of blocks of `topic`, by the greatest time of their rows, the oldest first, at most `limit`.
+    async fn partitions(&self, topic: Topic, limit: u64) -> Result<Vec<ViewPartition>>;
 
     /// Messages not yet relayed, by number, at most `limit`.
     async fn outbox(&self, limit: u64) -> Result<Vec<OutboxEntry>>;

@@ -51,6 +51,7 @@ pub async fn run(factory: &dyn Factory) {
     coverage::an_outdated_partition_changes_nothing(&*factory.fresh().await).await;
     coverage::of_many_partitions_of_a_range_one_counts(factory.fresh().await).await;
     coverage::scopes_and_versions_are_apart(&*factory.fresh().await).await;
+    coverage::partitions_are_listed_by_the_age_of_their_rows(&*factory.fresh().await).await;
     coverage::a_retired_partition_is_doomed(&*factory.fresh().await).await;
 
     objects::a_doomed_key_cannot_be_committed(&*factory.fresh().await).await;

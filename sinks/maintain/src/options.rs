@@ -11,7 +11,7 @@ pub struct Options {
     pub log_keep_bytes: u64,
     /// The embedded log keeps records this long after they were appended, even when they are in the lake.
     pub log_keep_age: Duration,
-    /// Log, segments and views together may take this much; the oldest raw spans go first.
+    /// Log, segments and views together may take this much; the oldest spans go first, raw and as rows.
     pub data_bytes_max: u64,
     /// An object that no commit names is an orphan when it is this old: far longer than a writer takes from PUT to commit.
     pub orphan_grace: Duration,

@@ -21,7 +21,9 @@ pub struct Snapshot {
     pub deleted_objects: u64,
     /// Segments expired because of the cap.
     pub expired_segments: u64,
-    /// Their bytes.
+    /// Partitions of views expired because of the cap.
+    pub expired_partitions: u64,
+    /// The bytes of both.
     pub expired_bytes: u64,
 }
 

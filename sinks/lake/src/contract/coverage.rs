@@ -109,6 +109,19 @@ pub(super) async fn scopes_and_versions_are_apart(catalog: &dyn Catalog) {
     assert_eq!(found[0].partitions, [newer.partition]);
 }
 
+pub(super) async fn partitions_are_listed_by_the_age_of_their_rows(catalog: &dyn Catalog) {
+    let (mut newer, mut older) = (partition("newer", 0, 100, 0), partition("older", 100, 200, 1));
+    newer.partition.max_time = second(20);
+    older.partition.max_time = second(10);
+    for new in [&newer, &older] {
+        assert_eq!(add(catalog, new).await, AddOutcome::Added);
+    }
+    let listed = catalog.partitions(Topic::Logs, 10).await.expect("partitions");
+    assert_eq!(listed, [older.partition.clone(), newer.partition]);
+    assert_eq!(catalog.partitions(Topic::Logs, 1).await.expect("partitions"), [older.partition]);
+    assert_eq!(catalog.partitions(Topic::Spans, 10).await.expect("partitions"), []);
+}
+
 pub(super) async fn a_retired_partition_is_doomed(catalog: &dyn Catalog) {
     let (kept, retired) = (partition("kept", 0, 100, 0), partition("retired", 100, 200, 1));
     add(catalog, &kept).await;

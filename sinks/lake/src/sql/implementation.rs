@@ -4,7 +4,7 @@ use super::{commit, index, letters, objects, progress, session::Store, streams, 
 use crate::{
     AddOutcome, BlockEntry, BlockFilter, Catalog, CommitOutcome, DeadLetterEntry, Gap, Incarnation, NewPartition,
     OutboxEntry, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit, SegmentEntry, Status,
-    StreamEntry, StreamFilter, ViewVersion,
+    StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use async_trait::async_trait;
 use framelake_log::TopicId;
@@ -56,6 +56,9 @@ impl<T: Stored> Catalog for T {
     }
     async fn retire_partitions(&self, objects: &[String]) -> Result<u64> {
         views::retire_partitions(self.store(), objects).await
+    }
+    async fn partitions(&self, topic: Topic, limit: u64) -> Result<Vec<ViewPartition>> {
+        views::partitions(self.store(), topic, limit).await
     }
     async fn outbox(&self, limit: u64) -> Result<Vec<OutboxEntry>> {
         letters::outbox(self.store(), limit).await

@@ -9,7 +9,7 @@ use crate::{
     AddOutcome, Incarnation, NewPartition, PositionRange, Result, Scope, ScopeCoverage, ViewPartition, ViewVersion,
 };
 use framelake_log::{Offset, TopicPartition};
-use framelake_wire::StreamId;
+use framelake_wire::{StreamId, Topic};
 use std::collections::{BTreeSet, HashMap};
 
 const COLUMNS: &str = "object_key, incarnation, topic, partition_number, from_offset, to_offset, row_count, bytes, min_time, max_time, scope";
@@ -143,6 +143,13 @@ async fn overlaps(session: &mut Session, new: &NewPartition) -> Result<bool> {
         )
         .await?;
     Ok(!rows.is_empty())
+}
+
+pub(super) async fn partitions(store: &Store, topic: Topic, limit: u64) -> Result<Vec<ViewPartition>> {
+    let mut session = store.read().await?;
+    let sql = format!("SELECT {COLUMNS} FROM view_partitions WHERE topic = $1 ORDER BY max_time, object_key LIMIT $2");
+    let rows = session.rows_of(sql, vec![topic.name().into(), limit.into()]).await?;
+    rows.iter().map(partition).collect()
 }
 
 pub(super) async fn retire_partitions(store: &Store, keys: &[String]) -> Result<u64> {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use framelake_lake::{
     AddOutcome, BlockEntry, BlockFilter, Catalog, CommitOutcome, DeadLetterEntry, Error, Gap, Incarnation,
     NewPartition, OutboxEntry, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit, SegmentEntry,
-    Status, StreamEntry, StreamFilter, ViewVersion,
+    Status, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use framelake_log::TopicId;
 use framelake_wire::{ProcessId, Topic};
@@ -61,6 +61,7 @@ faulty! {
     async fn coverage(&self, view: &ViewVersion, scopes: &[Scope]) -> Vec<ScopeCoverage>;
     async fn add_partition(&self, partition: NewPartition) -> AddOutcome;
     async fn retire_partitions(&self, objects: &[String]) -> u64;
+    async fn partitions(&self, topic: Topic, limit: u64) -> Vec<ViewPartition>;
     async fn outbox(&self, limit: u64) -> Vec<OutboxEntry>;
     async fn outbox_relayed(&self, number: i64) -> ();
     async fn lease(&self, name: &str, owner: &str, duration: Duration) -> bool;
