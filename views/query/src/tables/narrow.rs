@@ -51,11 +51,11 @@ impl Narrowed {
         filters.iter().fold(Self::ANY, |left, filter| left.and(Self::of(filter, columns)))
     }
 
-    /// Whether no row can match.
+    /// Whether no row can match. Times alone never say so: they bound several columns at once, and what began before a moment and ended after another
+    /// has `to < from`.
     pub(crate) fn is_nothing(&self) -> bool {
         self.processes.as_ref().is_some_and(BTreeSet::is_empty)
             || self.streams.as_ref().is_some_and(BTreeSet::is_empty)
-            || self.times.from > self.times.to
     }
 
     fn of(filter: &Expr, columns: Columns) -> Self {
@@ -164,8 +164,17 @@ fn either<T: Ord>(left: Option<BTreeSet<T>>, right: Option<BTreeSet<T>>) -> Opti
 fn column(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Column(column) => Some(&column.name),
-        Expr::Cast(cast) if keeps_meaning(cast.field.data_type()) => column(&cast.expr),
-        Expr::TryCast(cast) if keeps_meaning(cast.field.data_type()) => column(&cast.expr),
+        Expr::Cast(cast) => under_cast(&cast.expr, cast.field.data_type()),
+        Expr::TryCast(cast) => under_cast(&cast.expr, cast.field.data_type()),
+        _ => None,
+    }
+}
+
+/// A time under two casts may have been rounded by the inner one, which the unit of the literal no longer shows.
+fn under_cast<'a>(inner: &'a Expr, kind: &DataType) -> Option<&'a str> {
+    match kind {
+        DataType::Timestamp(..) if !matches!(inner, Expr::Column(_)) => None,
+        kind if keeps_meaning(kind) => column(inner),
         _ => None,
     }
 }

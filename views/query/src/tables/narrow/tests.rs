@@ -1,7 +1,8 @@
 //! Filters as data.
 
 use super::*;
-use datafusion::logical_expr::{col, lit};
+use arrow::datatypes::TimeUnit;
+use datafusion::logical_expr::{cast, col, lit};
 
 const COLUMNS: Columns = Columns { times: &["begin", "end"], ended: &["end", "duration_ns"] };
 const ID: &str = "01010101-0101-0101-0101-0101010101ab";
@@ -76,8 +77,21 @@ fn a_filter_narrows_no_further_than_it_says() {
 
 #[test]
 fn what_cannot_be_is_nothing() {
-    let never = [col("begin").gt(at(5)), col("begin").lt(at(5))];
-    assert!(Narrowed::by(&never, COLUMNS).is_nothing());
     assert!(Narrowed::by(&[col("stream_id").eq(lit("main"))], COLUMNS).is_nothing());
     assert!(!Narrowed::by(&[col("begin").eq(at(5))], COLUMNS).is_nothing());
+}
+
+#[test]
+fn what_was_open_between_two_moments_is_not_nothing() {
+    let open = [col("begin").lt_eq(at(5)), col("end").gt_eq(at(9))];
+    let narrowed = Narrowed::by(&open, COLUMNS);
+    assert!(!narrowed.is_nothing());
+    assert_eq!((narrowed.times.from, narrowed.times.to), (9, 5));
+}
+
+#[test]
+fn a_time_rounded_by_an_inner_cast_narrows_nothing() {
+    let to = |expr, unit| cast(expr, DataType::Timestamp(unit, None));
+    let rounded = to(to(col("begin"), TimeUnit::Second), TimeUnit::Nanosecond);
+    assert_eq!(Narrowed::by(&[rounded.lt(at(1_500_000_000))], COLUMNS), Narrowed::ANY);
 }
