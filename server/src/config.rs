@@ -218,6 +218,13 @@ impl Config {
             })?,
             maintain_data_bytes_max: values.parse("maintain.data_bytes_max", units::bytes)?,
         };
+        if config.log == LogUrl::Embedded && config.maintain_data_bytes_max <= config.log_keep_bytes {
+            bail!(
+                "maintain.data_bytes_max = {} leaves nothing for the lake beside log.keep_bytes = {}; raise the first or lower the second",
+                config.maintain_data_bytes_max,
+                config.log_keep_bytes
+            );
+        }
         config.check_listen("http_listen", config.http_listen)?;
         config.check_listen("flight_listen", config.flight_listen)?;
         Ok(config)

@@ -40,6 +40,7 @@ fn a_wrong_value_names_the_setting_its_origin_and_the_remedy() {
     check("query.timeout", "soon", &["query.timeout", "soon", "250ms"]);
     check("log.url", "kafka://", &["log.url", "embedded"]);
     check("log.partitions", "0", &["log.partitions", "1 to 1024"]);
+    check("maintain.data_bytes_max", "1GiB", &["maintain.data_bytes_max", "log.keep_bytes"]);
     check("http_listen", "0.0.0.0:8650", &["http_listen", "no authentication", "--listen-without-authentication"]);
 }
 
