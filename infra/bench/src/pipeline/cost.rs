@@ -2,7 +2,7 @@
 
 use crate::{
     load::Load,
-    produced::{Produced, Producing},
+    produced::{Produced, Producing, cpu_without_recording},
     report::{Section, mib},
     sizes::Sizes,
 };
@@ -26,8 +26,8 @@ pub(crate) fn run(sizes: &Sizes) -> anyhow::Result<Section> {
         "The cost of an event",
         format!(
             "{:.0} s of one kind at a pace that loses none ({}), {} run(s) each; the median, and the least where it differs. The producer's CPU time is \
-             that of its whole process, with the background thread, compression, sending and the loop that paces it. A span is one row of two events; \
-             Micromegas's figures are per million spans.",
+             that of its whole process, with the background thread, compression and sending, less that of the same program with recording off. A span is one \
+             row of two events; Micromegas's figures are per million spans.",
             sizes.cost.as_secs_f64(),
             KINDS.map(|(name, _, rate, _)| format!("{name}: {} M/s", rate as f64 / 1e6)).join(", "),
             sizes.cost_runs
@@ -35,13 +35,15 @@ pub(crate) fn run(sizes: &Sizes) -> anyhow::Result<Section> {
     );
     for (name, load, rate, micromegas) in KINDS {
         let server = Server::start()?;
+        let without = cpu_without_recording(load, sizes.cost, rate)?;
         let runs = (0..sizes.cost_runs).map(|_| measure(&server, load, rate, sizes)).collect::<Result<Vec<_>, _>>()?;
         let mut asking = Asking::connect(&server.flight_url())?;
         let sample = |of: &dyn Fn(&Run) -> f64| Sample::new(runs.iter().map(of).collect());
-        let producer = sample(&|run| run.produced.cpu_seconds / millions(&run.produced));
+        let producer = sample(&|run| (run.produced.cpu_seconds - without).max(0.0) / millions(&run.produced));
         let least = producer.min();
         section.less(format!("{name}: producer, CPU s per million"), "s", producer.median(), micromegas);
         section.figure(format!("{name}: the same, the least of {} run(s)", producer.count()), "s", least);
+        section.figure(format!("{name}: recording off, CPU s per million"), "s", without / millions(&runs[0].produced));
         let server_cpu = sample(&|run| run.server_cpu / millions(&run.produced));
         section.figure(format!("{name}: server, CPU s per million"), "s", server_cpu.median());
         let bytes = sample(&|run| run.bytes as f64 / run.produced.visible() as f64);

@@ -26,8 +26,8 @@ pub(crate) fn run(sizes: &Sizes) -> anyhow::Result<Section> {
     let mut section = Section::new(
         "A flooding producer",
         format!(
-            "One thread records nested spans in a tight loop for {:.0} s, without doing anything else. A span is two events. Visible events per second \
-             are taken from the first event until SQL sees the last one.",
+            "One thread records nested spans for {:.0} s and does next to nothing else: leaves pause for 0 to some 100 ns, so that not all last the \
+             same. A span is two events. Visible events per second are taken from the first event until SQL sees the last one.",
             sizes.flood.as_secs_f64()
         ),
     );

@@ -11,12 +11,11 @@ use std::{
 /// What a program records, all of it on one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Load {
-    /// Spans and nothing else, as fast as it can.
+    /// Spans as fast as it can. Their leaves pause for 0 to some 100 ns: without, they would all last the same number of steps of the clock, and
+    /// compress to next to nothing.
     Flood,
-    /// Spans and nothing else, at a pace.
+    /// Spans whose leaves work for 0 to some 4 µs, few of them long, so that they last as differently as real ones do.
     Spans,
-    /// Spans that do something for a while, so that they last as long as real ones do.
-    Work,
     /// Log lines with three arguments.
     Logs,
     /// Measurements, integers and floats.
@@ -57,7 +56,7 @@ pub(crate) fn produce(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
     record(options);
     let seconds = start.elapsed().as_secs_f64();
-    let report = framelake.shutdown().map(|report| report.to_json()).unwrap_or_default();
+    let report = framelake.shutdown().map_or("null".to_owned(), |report| report.to_json());
     let cpu_seconds = own_cpu() - cpu_before;
     let memory_peak = memory_peak_of(std::process::id())?;
     println!(
@@ -74,11 +73,10 @@ fn record(options: &Options) {
         Load::Flood => {
             let start = Instant::now();
             while start.elapsed() < length {
-                (0..1000).for_each(|_| tree(&mut |_| ()));
+                (0..1000).for_each(|_| tree(&mut |_| random.work(50)));
             }
         }
-        Load::Spans => bursts(length, |_| (0..per_burst / TREE_SPANS).for_each(|_| tree(&mut |_| ()))),
-        Load::Work => {
+        Load::Spans => {
             bursts(length, |_| (0..per_burst / TREE_SPANS).for_each(|_| tree(&mut |most| random.work(most))));
         }
         Load::Logs => bursts(length, |burst| {
@@ -131,22 +129,22 @@ fn tree(work: &mut impl FnMut(u64)) {
         span!("physics");
         for _ in 0..3 {
             span!("solve island");
-            work(400);
+            work(2000);
         }
     }
     {
         span!("agents");
         for _ in 0..4 {
             span!("agent");
-            work(50);
-            span!("steer");
             work(200);
+            span!("steer");
+            work(800);
         }
     }
     span!("render");
     for _ in 0..5 {
         span!("draw");
-        work(100);
+        work(400);
     }
 }
 

@@ -41,14 +41,7 @@ pub(crate) struct Producing(Child);
 
 impl Producing {
     pub(crate) fn start(server: &Server, load: Load, length: Duration, rate: u64) -> anyhow::Result<Self> {
-        let load = load.to_possible_value().context("the load has no name")?;
-        let child = Command::new(std::env::current_exe()?)
-            .args(["produce", "--load", load.get_name(), "--endpoint", &server.endpoint()])
-            .args(["--seconds", &length.as_secs_f64().to_string(), "--rate", &rate.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        Ok(Self(child))
+        Ok(Self(command(&server.endpoint(), load, length, rate)?.spawn()?))
     }
 
     pub(crate) fn ended(&mut self) -> anyhow::Result<bool> {
@@ -62,6 +55,26 @@ impl Producing {
         ensure!(produced.report.undelivered_rows == 0, "not all was delivered: {produced:?}");
         Ok(produced)
     }
+}
+
+/// CPU seconds of the same program with recording off: its own work, and the loop that paces it.
+pub(crate) fn cpu_without_recording(load: Load, length: Duration, rate: u64) -> anyhow::Result<f64> {
+    let output = command("off", load, length, rate)?.output()?;
+    let produced: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(produced["report"].is_null(), "it recorded: {produced}");
+    produced["cpu_seconds"].as_f64().context("the program does not say what CPU time it took")
+}
+
+/// This program, as an instrumented one.
+fn command(endpoint: &str, load: Load, length: Duration, rate: u64) -> anyhow::Result<Command> {
+    let load = load.to_possible_value().context("the load has no name")?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["produce", "--load", load.get_name(), "--endpoint", endpoint])
+        .args(["--seconds", &length.as_secs_f64().to_string(), "--rate", &rate.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    Ok(command)
 }
 
 impl Produced {

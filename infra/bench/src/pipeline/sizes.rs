@@ -38,7 +38,7 @@ impl Sizes {
         cost_runs: 1,
         paced: Duration::from_secs(2),
         read_programs: 2,
-        read: Duration::from_secs(1),
+        read: Duration::from_secs(3),
         blocks: 2_000,
         blocks_runs: 1,
     };
