@@ -65,6 +65,7 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
     })?;
     steps.step("documentation", || {
         cargo("doc")
+            .args(PROFILE)
             .args(["--no-deps", "--package", "framelake", "--package", "framelake-wire"])
             .env("RUSTDOCFLAGS", "--deny warnings")
             .checked()
