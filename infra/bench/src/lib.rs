@@ -12,7 +12,7 @@ mod server;
 mod usage;
 
 pub use asking::Asking;
-pub use machine::Machine;
+pub use machine::{Clock, Machine};
 pub use sample::Sample;
 pub use server::Server;
 pub use usage::{cpu_of, memory_peak_of, own_cpu};

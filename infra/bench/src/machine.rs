@@ -1,5 +1,6 @@
 //! What there is to know of the machine: figures mean little without it.
 
+use crate::Sample;
 use std::{
     fs,
     process::Command,
@@ -15,8 +16,17 @@ pub struct Machine {
     pub kernel: String,
     pub commit: String,
     pub profile: String,
-    /// The least step of the clock that events are stamped with, in nanoseconds, where it can be told.
-    pub clock_step_ns: Option<f64>,
+    /// The clock that events are stamped with, where it can be told.
+    pub clock: Option<Clock>,
+}
+
+/// What two readings in a row say of a clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// How much they differ where they do: the median, in nanoseconds.
+    pub step_ns: f64,
+    /// Where they do not: the share of pairs, 0 to 1. None, where the clock advances with every cycle.
+    pub equal: f64,
 }
 
 impl Machine {
@@ -38,7 +48,7 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             commit: commit(),
             profile: profile.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            clock_step_ns: clock_step_ns(),
+            clock: clock(),
         }
     }
 
@@ -60,29 +70,27 @@ fn commit() -> String {
     if changed { format!("{commit} with uncommitted changes") } else { commit }
 }
 
-/// Readings differ by multiples of the step, so it is their greatest common divisor.
 #[cfg(target_arch = "x86_64")]
-fn clock_step_ns() -> Option<f64> {
+fn clock() -> Option<Clock> {
+    const PAIRS: usize = 1_000_000;
     // SAFETY: every x86_64 processor has the instruction.
     let read = || unsafe { core::arch::x86_64::_rdtsc() };
     let (start, first) = (Instant::now(), read());
-    let mut step = 0;
-    let mut before = first;
-    while start.elapsed() < Duration::from_millis(100) {
-        let now = read();
-        step = common_divisor(step, now.saturating_sub(before));
-        before = now;
+    let mut steps = Vec::with_capacity(PAIRS);
+    for _ in 0..PAIRS {
+        let before = read();
+        steps.push(read().saturating_sub(before));
     }
+    std::thread::sleep(Duration::from_millis(50));
     let ns_per_tick = start.elapsed().as_nanos() as f64 / (read() - first) as f64;
-    Some(step as f64 * ns_per_tick)
+    let different = Sample::new(steps.iter().filter(|&&step| step > 0).map(|&step| step as f64).chain([0.0]).collect());
+    Some(Clock {
+        step_ns: different.median() * ns_per_tick,
+        equal: steps.iter().filter(|&&step| step == 0).count() as f64 / PAIRS as f64,
+    })
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn clock_step_ns() -> Option<f64> {
+fn clock() -> Option<Clock> {
     None
-}
-
-#[cfg(target_arch = "x86_64")]
-fn common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { common_divisor(b, a % b) }
 }

@@ -53,18 +53,19 @@ fn main() -> anyhow::Result<()> {
     }
     let sizes = if cli.smoke { Sizes::SMOKE } else { Sizes::FULL };
     let mut report = Report::new(Machine::here(), cli.smoke);
+    println!("{report}");
     for (name, part) in PARTS {
         if cli.only.is_empty() || cli.only.iter().any(|only| only == name) {
             eprintln!("measuring: {name}");
             let section = part(&sizes)?;
-            println!("{section}");
+            println!("\n{section}");
             report.push(section);
         }
     }
     report.end();
-    println!("{report}");
     if cli.write {
         let file = result_file();
+        std::fs::create_dir_all(file.with_file_name(""))?;
         std::fs::write(&file, report.to_string())?;
         eprintln!("written: {}", file.display());
     }

@@ -1,6 +1,6 @@
 //! The result, for people: a table per part, with Micromegas's figure and how many times better ours is beside it.
 
-use framelake_bench::Machine;
+use framelake_bench::{Clock, Machine};
 use std::fmt::{self, Display};
 
 /// A part of the result.
@@ -84,13 +84,13 @@ impl Display for Section {
 pub(crate) struct Report {
     machine: Machine,
     smoke: bool,
-    load: (String, String),
+    load: (String, Option<String>),
     sections: Vec<Section>,
 }
 
 impl Report {
     pub(crate) fn new(machine: Machine, smoke: bool) -> Self {
-        Self { machine, smoke, load: (Machine::load(), String::new()), sections: Vec::new() }
+        Self { machine, smoke, load: (Machine::load(), None), sections: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, section: Section) {
@@ -99,13 +99,13 @@ impl Report {
 
     /// Everything is measured.
     pub(crate) fn end(&mut self) {
-        self.load.1 = Machine::load();
+        self.load.1 = Some(Machine::load());
     }
 }
 
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { cpu, cores, memory_gib, kernel, commit, profile, clock_step_ns } = &self.machine;
+        let Machine { cpu, cores, memory_gib, kernel, commit, profile, clock } = &self.machine;
         writeln!(f, "# From macro to SQL\n")?;
         if self.smoke {
             writeln!(f, "**A smoke run: only its counts mean anything.**\n")?;
@@ -114,9 +114,14 @@ impl Display for Report {
         writeln!(f, "- Command: `cargo xtask bench {release}pipeline --write`")?;
         writeln!(f, "- Commit: {commit}; profile `{profile}`")?;
         writeln!(f, "- Machine: {cpu}, {cores} cores, {memory_gib:.0} GiB of memory, Linux {kernel}")?;
-        writeln!(f, "- Load averages (1, 5, 15 minutes): {} at the start, {} at the end", self.load.0, self.load.1)?;
-        if let Some(step) = clock_step_ns {
-            writeln!(f, "- Clock: the processor's counter advances in steps of {step:.1} ns here")?;
+        let end = self.load.1.as_ref().map(|load| format!(", {load} at the end")).unwrap_or_default();
+        writeln!(f, "- Load averages (1, 5, 15 minutes): {} at the start{end}", self.load.0)?;
+        if let Some(Clock { step_ns, equal }) = clock {
+            let equal = 100.0 * equal;
+            writeln!(
+                f,
+                "- Clock: of two readings in a row {equal:.0} % are equal, the others differ by {step_ns:.1} ns in the median"
+            )?;
         }
         writeln!(f, "\n{HOW_TO_READ}")?;
         for section in &self.sections {
@@ -131,8 +136,9 @@ Micromegas's figures were measured earlier on a machine of 2 cores, not in this 
 and the client that asks run on the same cores and take them from each other. The server runs with its defaults, everything embedded: log and catalog in
 SQLite with durable commits, objects in a directory. CPU seconds are user and system time of a whole process; peak memory is its resident maximum.
 
-Virtual machines often let the counter advance in coarse steps. Durations then carry less entropy than on bare metal, and bytes per span are lower: each
-halving of the step costs up to a bit per event.
+Where many pairs of readings are equal (see Clock above), a virtual machine lets the processor's counter advance in coarse steps. Durations then carry less
+entropy than on bare metal, and bytes per span are lower: each halving of the step costs up to a bit per event. The names and the nesting of the spans here
+repeat, as those of a game loop do; more varied ones take more.
 
 Every part checks its counts and fails where they disagree: emitted = visible + dropped for each stream, and each ordinal exactly once where nothing was
 dropped. No part asserts a time.";
