@@ -1,6 +1,5 @@
 //! What there is to know of the machine: figures mean little without it.
 
-use crate::Sample;
 use std::{
     fs,
     process::Command,
@@ -20,13 +19,13 @@ pub struct Machine {
     pub clock: Option<Clock>,
 }
 
-/// What two readings in a row say of a clock.
+/// How finely a clock advances.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// How much they differ where they do: the median, in nanoseconds.
+    /// The most frequent difference of two readings soon after one another, in nanoseconds.
     pub step_ns: f64,
-    /// Where they do not: the share of pairs, 0 to 1. None, where the clock advances with every cycle.
-    pub equal: f64,
+    /// The share of differences, 0 to 1, that are a multiple of it within a tick: nearly all, where the clock advances in such steps.
+    pub multiples: f64,
 }
 
 impl Machine {
@@ -72,22 +71,31 @@ fn commit() -> String {
 
 #[cfg(target_arch = "x86_64")]
 fn clock() -> Option<Clock> {
-    const PAIRS: usize = 1_000_000;
+    const PAIRS: u64 = 1_000_000;
     // SAFETY: every x86_64 processor has the instruction.
     let read = || unsafe { core::arch::x86_64::_rdtsc() };
     let (start, first) = (Instant::now(), read());
-    let mut steps = Vec::with_capacity(PAIRS);
-    for _ in 0..PAIRS {
+    // By difference; interrupts take thousands of ticks.
+    let mut counts = [0_u64; 512];
+    for pair in 0..PAIRS {
         let before = read();
-        steps.push(read().saturating_sub(before));
+        // Times of every length, or the instruction's own would look like a step.
+        for turn in 0..pair % 37 {
+            std::hint::black_box(turn);
+        }
+        let difference = read().saturating_sub(before);
+        if let Some(count) = usize::try_from(difference).ok().and_then(|difference| counts.get_mut(difference)) {
+            *count += 1;
+        }
     }
     std::thread::sleep(Duration::from_millis(50));
     let ns_per_tick = start.elapsed().as_nanos() as f64 / (read() - first) as f64;
-    let different = Sample::new(steps.iter().filter(|&&step| step > 0).map(|&step| step as f64).chain([0.0]).collect());
-    Some(Clock {
-        step_ns: different.median() * ns_per_tick,
-        equal: steps.iter().filter(|&&step| step == 0).count() as f64 / PAIRS as f64,
-    })
+    let step = (1..counts.len()).max_by_key(|&difference| counts[difference])?;
+    // Within a step some processors add a tick to each reading.
+    let is_multiple = |difference: usize| (difference + 1) % step <= 2;
+    let multiples: u64 = (0..counts.len()).filter(|&difference| is_multiple(difference)).map(|at| counts[at]).sum();
+    let all: u64 = counts.iter().sum();
+    Some(Clock { step_ns: step as f64 * ns_per_tick, multiples: multiples as f64 / all as f64 })
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -1,6 +1,9 @@
 //! Many small blocks: many quiet threads cost the server by the block, not by the event.
 
-use crate::{report::Section, sizes::Sizes};
+use crate::{
+    report::{Section, count},
+    sizes::Sizes,
+};
 use anyhow::ensure;
 use framelake_bench::{Asking, Sample, Server};
 use framelake_wire::{
@@ -45,7 +48,8 @@ pub(crate) fn run(sizes: &Sizes) -> anyhow::Result<Section> {
         format!(
             "{} blocks of {EVENTS_PER_BLOCK} events, of {PROCESSES} processes with {STREAMS_PER_PROCESS} threads each, sent over HTTP in requests of \
              {BLOCKS_PER_REQUEST} on {CONNECTIONS} connections; until SQL sees all of them. {} run(s).",
-            sizes.blocks, sizes.blocks_runs
+            count(sizes.blocks),
+            sizes.blocks_runs
         ),
     );
     let rates = Sample::new(rates);

@@ -25,7 +25,7 @@ pub(crate) fn run(sizes: &Sizes) -> anyhow::Result<Section> {
     let mut section = Section::new(
         "The cost of an event",
         format!(
-            "{:.0} s of one kind at a pace that loses none ({}), {} run(s) each; the median, and the least where it differs. The producer's CPU time is \
+            "{:.0} s of one kind at a pace that loses none ({}), {} run(s) each; the median. The producer's CPU time is \
              that of its whole process, with the background thread, compression and sending, less that of the same program with recording off. A span is one \
              row of two events; Micromegas's figures are per million spans.",
             sizes.cost.as_secs_f64(),

@@ -25,7 +25,7 @@ struct Cli {
     #[arg(long)]
     smoke: bool,
     /// Write infra/bench/results/pipeline.md
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["smoke", "only"])]
     write: bool,
     /// Only these parts: flood, cost, paced, read, blocks
     #[arg(long, value_delimiter = ',')]

@@ -3,7 +3,7 @@
 use crate::{
     load::{Load, MIXED_EVENTS_PER_SECOND, PROBE},
     produced::{Producing, cpu_without_recording},
-    report::{Section, mib},
+    report::{Section, count, mib},
     sizes::Sizes,
 };
 use anyhow::ensure;
@@ -40,7 +40,7 @@ pub(crate) fn run(sizes: &Sizes) -> anyhow::Result<Section> {
             "{} events a second for {:.0} s: 87 % spans' begins and ends, 10 % metrics, 3 % log lines; drained every second, the default. Then the same \
              again while SQL is asked every {} ms for new lines: a line is recorded every 50 ms, and its latency is the wall time at which an answer \
              first held it less the line's own time. A line waits half a second on average for the drain.",
-            MIXED_EVENTS_PER_SECOND,
+            count(MIXED_EVENTS_PER_SECOND),
             sizes.paced.as_secs_f64(),
             ASK_EVERY.as_millis()
         ),

@@ -116,11 +116,11 @@ impl Display for Report {
         writeln!(f, "- Machine: {cpu}, {cores} cores, {memory_gib:.0} GiB of memory, Linux {kernel}")?;
         let end = self.load.1.as_ref().map(|load| format!(", {load} at the end")).unwrap_or_default();
         writeln!(f, "- Load averages (1, 5, 15 minutes): {} at the start{end}", self.load.0)?;
-        if let Some(Clock { step_ns, equal }) = clock {
-            let equal = 100.0 * equal;
+        if let Some(Clock { step_ns, multiples }) = clock {
+            let multiples = 100.0 * multiples;
             writeln!(
                 f,
-                "- Clock: of two readings in a row {equal:.0} % are equal, the others differ by {step_ns:.1} ns in the median"
+                "- Clock: two readings mostly differ by {step_ns:.1} ns, {multiples:.0} % of all by a multiple of that"
             )?;
         }
         writeln!(f, "\n{HOW_TO_READ}")?;
@@ -136,8 +136,8 @@ Micromegas's figures were measured earlier on a machine of 2 cores, not in this 
 and the client that asks run on the same cores and take them from each other. The server runs with its defaults, everything embedded: log and catalog in
 SQLite with durable commits, objects in a directory. CPU seconds are user and system time of a whole process; peak memory is its resident maximum.
 
-Where many pairs of readings are equal (see Clock above), a virtual machine lets the processor's counter advance in coarse steps. Durations then carry less
-entropy than on bare metal, and bytes per span are lower: each halving of the step costs up to a bit per event. The names and the nesting of the spans here
+Where nearly all readings differ by multiples (see Clock above), the processor's counter advances in steps of that length. Durations then carry less
+entropy than with a finer counter, and bytes per event are lower: each halving of the step costs up to a bit per event. The names and the nesting of the spans here
 repeat, as those of a game loop do; more varied ones take more.
 
 Every part checks its counts and fails where they disagree: emitted = visible + dropped for each stream, and each ordinal exactly once where nothing was
