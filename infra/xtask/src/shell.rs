@@ -31,11 +31,25 @@ pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-/// `cargo`, in the repository's root.
+/// `cargo`, in the repository's root, as if called from a shell.
+///
+/// `cargo xtask` describes xtask itself in variables that some build scripts read (ring's does): passed on, they would build those dependencies and all that
+/// stands on them, DataFusion too, once for xtask and once more for `cargo demo`.
 pub(crate) fn cargo(subcommand: &str) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.arg(subcommand).current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(describes_a_package) {
+            command.env_remove(&name);
+        }
+    }
     command
+}
+
+/// Whether cargo sets that variable for the programs of a package that it runs.
+fn describes_a_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| variable.starts_with(prefix))
+        || ["CARGO_CRATE_NAME", "CARGO_BIN_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&variable)
 }
 
 pub(crate) trait Checked {
@@ -82,4 +96,17 @@ fn shown(command: &Command) -> String {
 pub(crate) fn on_path(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|directory| directory.join(program).is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn cargo_is_called_as_from_a_shell() {
+        // Tests of this package run with the very variables.
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        let command = super::cargo("build");
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        assert!(removed.iter().any(|name| *name == "CARGO_PKG_NAME"), "{removed:?}");
+        assert!(removed.iter().all(|name| *name != "CARGO_HOME" && *name != "CARGO_TARGET_DIR"), "{removed:?}");
+    }
 }
