@@ -3,6 +3,7 @@
 use crate::{
     counters::{CounterValues, Counters},
     decode_errors::DecodeErrors,
+    query_memory::QueryMemory,
     tables,
 };
 use arrow::datatypes::SchemaRef;
@@ -30,8 +31,10 @@ pub const SCHEMA: &str = "public";
 /// Bounds of the engine.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Bytes that one query may hold in sorts, joins and aggregates. Beyond it, what can spill does; the rest fails and says so.
+    /// Bytes that all queries together may hold in sorts, joins and aggregates. Beyond it, what can spill does; the rest fails and says so.
     pub memory_limit: usize,
+    /// Bytes that one query may hold; `None` is half of what all may, so that one query leaves room for others.
+    pub query_memory_limit: Option<usize>,
     /// How long one query may run; kept by whoever runs it.
     pub query_timeout: Duration,
     /// Partitions that a query is split into.
@@ -47,8 +50,9 @@ pub struct EngineOptions {
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
-            // 512 MiB: a sort of some 5 million spans at 90 bytes; four such queries fit in the 2 GiB of a small server.
-            memory_limit: 512 * 1024 * 1024,
+            // 1 GiB, and so 512 MiB a query: a sort of some 5 million spans at 90 bytes.
+            memory_limit: 1024 * 1024 * 1024,
+            query_memory_limit: None,
             query_timeout: Duration::from_secs(60),
             target_partitions: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
             spill_directory: None,
@@ -75,6 +79,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     tables: Arc<MemorySchemaProvider>,
     runtime: Arc<RuntimeEnv>,
+    memory: Arc<GreedyMemoryPool>,
     base: SessionState,
     options: EngineOptions,
 }
@@ -130,17 +135,20 @@ impl Engine {
             .with_default_features()
             .build();
         base.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        Ok(Self { shared, tables: schema, runtime, base, options })
+        let memory = Arc::new(GreedyMemoryPool::new(options.memory_limit));
+        Ok(Self { shared, tables: schema, runtime, memory, base, options })
     }
 
-    /// A session for one query: the tables, and a memory pool of its own with [`EngineOptions::memory_limit`]. Cheap enough to be made for each.
+    /// A session for one query: the tables, and a memory pool of its own ([`EngineOptions::query_memory_limit`]) within that of all. Cheap enough to be
+    /// made for each.
     ///
     /// SELECT only is for the caller to enforce (`SQLOptions::verify_plan`); there is nothing in the session that could be written to.
     #[must_use]
     pub fn session(&self) -> SessionContext {
         // Errors name the five greatest consumers.
         const NAMED: NonZeroUsize = NonZeroUsize::new(5).unwrap();
-        let pool = TrackConsumersPool::new(GreedyMemoryPool::new(self.options.memory_limit), NAMED);
+        let limit = self.options.query_memory_limit.unwrap_or(self.options.memory_limit / 2);
+        let pool = TrackConsumersPool::new(QueryMemory::new(limit, Arc::clone(&self.memory)), NAMED);
         let runtime = RuntimeEnv { memory_pool: Arc::new(pool), ..self.runtime.as_ref().clone() };
         let state =
             SessionStateBuilder::new_from_existing(self.base.clone()).with_runtime_env(Arc::new(runtime)).build();

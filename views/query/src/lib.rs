@@ -10,6 +10,7 @@ mod counters;
 mod decode_errors;
 mod engine;
 pub mod flight;
+mod query_memory;
 pub mod tables;
 
 pub use counters::CounterValues;

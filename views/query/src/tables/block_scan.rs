@@ -4,7 +4,7 @@ use super::catalog_table::external;
 use crate::{counters::Counters, engine::Shared};
 use arrow::array::RecordBatch;
 use datafusion::{
-    common::{Result, internal_err, tree_node::TreeNodeRecursion},
+    common::{Result, Statistics, internal_err, stats::Precision, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, TaskContext},
     physical_expr::{EquivalenceProperties, PhysicalExpr},
     physical_plan::{
@@ -12,6 +12,7 @@ use datafusion::{
         ReplaceChildrenOptions,
         execution_plan::{Boundedness, EmissionType},
         metrics::{BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet},
+        statistics::StatisticsArgs,
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -180,6 +181,19 @@ impl ExecutionPlan for BlockScanExec {
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    /// How many rows there are is known; that none of them fails to decode is not.
+    fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        let rows = |blocks: &[BlockEntry]| blocks.iter().map(|block| block.row_count as usize).sum();
+        let rows = match args.partition() {
+            Some(partition) => self.partitions.get(partition).map_or(0, |blocks| rows(blocks)),
+            None => self.partitions.iter().map(|blocks| rows(blocks)).sum(),
+        };
+        let mut statistics = Statistics::new_unknown(&self.schema());
+        statistics.num_rows = Precision::Inexact(rows);
+        statistics.total_byte_size = Precision::Inexact(rows.saturating_mul(ROW_BYTES as usize));
+        Ok(Arc::new(statistics))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

@@ -3,7 +3,7 @@
 use arrow::datatypes::SchemaRef;
 use datafusion::{
     catalog::Session,
-    common::{DFSchema, Result},
+    common::{DFSchema, Result, Statistics, stats::Precision},
     config::TableParquetOptions,
     datasource::{
         listing::PartitionedFile,
@@ -60,10 +60,15 @@ pub(super) fn scan(
         let columns = DFSchema::try_from(Arc::clone(schema))?;
         source = source.with_predicate(state.create_physical_expr(filter, &columns)?);
     }
+    let mut statistics = Statistics::new_unknown(schema);
+    let sum = |count: fn(&Reused) -> u64| partitions.iter().map(count).sum::<u64>() as usize;
+    statistics.num_rows = Precision::Inexact(sum(|reused| reused.partition.rows));
+    statistics.total_byte_size = Precision::Inexact(sum(|reused| reused.partition.bytes));
     let config = FileScanConfigBuilder::new(url(), Arc::new(source))
         .with_file_groups(groups(partitions, state.config().target_partitions()))
         .with_projection_indices(Some(projection.to_vec()))?
         .with_limit(limit)
+        .with_statistics(statistics)
         .build();
     Ok(Some(DataSourceExec::from_data_source(config)))
 }

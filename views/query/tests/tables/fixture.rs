@@ -2,7 +2,7 @@
 
 use arrow::util::pretty::pretty_format_batches;
 use bytes::Bytes;
-use framelake_lake::{CommitOutcome, Incarnation, Lake, Run, SqliteCatalog, segment};
+use framelake_lake::{CommitOutcome, DurableLocal, Incarnation, Lake, Run, SqliteCatalog, segment};
 use framelake_log::{Offset, TopicId, TopicPartition};
 use framelake_materialize::{Materializer, Options};
 use framelake_query::{Engine, EngineOptions};
@@ -13,8 +13,8 @@ use framelake_wire::{
         ThreadId, Value,
     },
 };
-use object_store::memory::InMemory;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, memory::InMemory};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// 2026-01-01T00:00:00Z: the second 0 of every program here.
@@ -35,17 +35,26 @@ pub(crate) fn stream_id(process: u8, number: u8) -> StreamId {
 /// A lake in memory, its catalog in a file.
 pub(crate) struct TestLake {
     pub(crate) lake: Lake,
-    pub(crate) objects: Arc<InMemory>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
     next: HashMap<Topic, (Incarnation, i64)>,
     _directory: TempDir,
 }
 
 impl TestLake {
     pub(crate) async fn new() -> Self {
+        Self::over(|_| Arc::new(InMemory::new())).await
+    }
+
+    /// Objects in a directory, as the embedded server keeps them.
+    pub(crate) async fn in_a_directory() -> Self {
+        Self::over(|directory| Arc::new(DurableLocal::new(directory.join("objects")).unwrap())).await
+    }
+
+    async fn over(objects: impl FnOnce(&Path) -> Arc<dyn ObjectStore>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let catalog = SqliteCatalog::open(directory.path().join("catalog.db")).await.unwrap();
-        let objects = Arc::new(InMemory::new());
-        let lake = Lake::new(Arc::new(catalog), Arc::clone(&objects) as _);
+        let objects = objects(directory.path());
+        let lake = Lake::new(Arc::new(catalog), Arc::clone(&objects));
         Self { lake, objects, next: HashMap::new(), _directory: directory }
     }
 
@@ -64,7 +73,6 @@ impl TestLake {
 
     /// Like [`Self::commit`], and damages the stored bytes of the segment afterwards.
     pub(crate) async fn commit_damaged(&mut self, blocks: &[Block], damage: impl FnOnce(&mut Vec<u8>)) {
-        use object_store::{ObjectStore, ObjectStoreExt, PutMode};
         let before = self.keys().await;
         self.commit(blocks).await;
         let key = self.keys().await.into_iter().find(|key| !before.contains(key)).unwrap();
@@ -75,7 +83,6 @@ impl TestLake {
 
     async fn keys(&self) -> Vec<object_store::path::Path> {
         use futures::TryStreamExt;
-        use object_store::ObjectStore;
         self.objects.list(None).map_ok(|object| object.location).try_collect().await.unwrap()
     }
 
@@ -120,7 +127,7 @@ impl TestLake {
     }
 }
 
-fn options() -> EngineOptions {
+pub(crate) fn options() -> EngineOptions {
     EngineOptions { target_partitions: 2, ..EngineOptions::default() }
 }
 

@@ -3,6 +3,7 @@
 mod catalog_tables;
 mod corrupt;
 mod fixture;
+mod limits;
 mod materialized;
 mod open_spans;
 mod order;

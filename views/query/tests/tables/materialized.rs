@@ -7,7 +7,10 @@ use std::time::Duration;
 
 /// Ten seconds of everything, of two processes.
 async fn ten_seconds() -> TestLake {
-    let mut lake = TestLake::new().await;
+    ten_seconds_in(TestLake::new().await).await
+}
+
+async fn ten_seconds_in(mut lake: TestLake) -> TestLake {
     for number in [1, 2] {
         let (mut main, mut log, mut metric, mut frame) =
             (spans(number, 0), logs(number), metrics(number), frames(number));
@@ -27,7 +30,15 @@ const VIEWS: [(&str, &str); 4] =
 
 #[tokio::test]
 async fn rows_are_the_same_before_and_after() {
-    let lake = ten_seconds().await;
+    check_rows_before_and_after(ten_seconds().await).await;
+}
+
+#[tokio::test]
+async fn rows_are_the_same_from_files() {
+    check_rows_before_and_after(ten_seconds_in(TestLake::in_a_directory().await).await).await;
+}
+
+async fn check_rows_before_and_after(lake: TestLake) {
     let (engine, materializer) = lake.materializing(everything());
     for (view, time) in VIEWS {
         let queries = [
