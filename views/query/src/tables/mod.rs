@@ -10,6 +10,8 @@ mod narrow;
 mod parquet_scan;
 mod processes;
 mod row_view;
+#[cfg(test)]
+mod sample;
 mod streams;
 
 pub(crate) use parquet_scan::register_objects;

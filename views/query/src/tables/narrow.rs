@@ -54,8 +54,7 @@ impl Narrowed {
     /// Whether no row can match. Times alone never say so: they bound several columns at once, and what began before a moment and ended after another
     /// has `to < from`.
     pub(crate) fn is_nothing(&self) -> bool {
-        self.processes.as_ref().is_some_and(BTreeSet::is_empty)
-            || self.streams.as_ref().is_some_and(BTreeSet::is_empty)
+        self.processes.as_ref().is_some_and(BTreeSet::is_empty) || self.streams.as_ref().is_some_and(BTreeSet::is_empty)
     }
 
     fn of(filter: &Expr, columns: Columns) -> Self {

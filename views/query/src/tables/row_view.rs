@@ -129,10 +129,7 @@ impl Snapshot {
         } else {
             Vec::new()
         };
-        let mut blocks = catalog.blocks(&filter).await.map_err(external)?;
-        let last: HashMap<_, _> = newest.iter().map(|block| (block.stream_id, block.sequence)).collect();
-        // What was committed after the newest blocks were read belongs to the next query.
-        blocks.retain(|block| last.get(&block.stream_id).is_none_or(|last| block.sequence <= *last));
+        let blocks = up_to(&newest, catalog.blocks(&filter).await.map_err(external)?);
         Ok(Self {
             blocks: streams.iter().map(|stream| stream.block_count).sum(),
             plan: plan(blocks, view.scope_rule(), &coverage, narrowed.times),
@@ -140,6 +137,13 @@ impl Snapshot {
             open: newest.into_iter().filter(|block| block.end >= narrowed.times.from).collect(),
         })
     }
+}
+
+/// The blocks but those that were committed after the newest ones were read: they belong to the next query, or a span would be shown open and ended.
+fn up_to(newest: &[BlockEntry], mut blocks: Vec<BlockEntry>) -> Vec<BlockEntry> {
+    let last: HashMap<_, _> = newest.iter().map(|block| (block.stream_id, block.sequence)).collect();
+    blocks.retain(|block| last.get(&block.stream_id).is_none_or(|last| block.sequence <= *last));
+    blocks
 }
 
 /// Those blocks whose process has not said that it ended: what is open in the others will never end.
@@ -156,4 +160,19 @@ async fn live(shared: &Shared, newest: Vec<BlockEntry>) -> Result<Vec<BlockEntry
         .map(|entry| entry.process_id)
         .collect();
     Ok(newest.into_iter().filter(|block| !ended.contains(&block.process_id)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sample::block, *};
+
+    #[test]
+    fn blocks_behind_the_newest_of_a_live_stream_wait_for_the_next_query() {
+        let of =
+            |stream, sequences: &[u64]| sequences.iter().map(|&sequence| block(stream, sequence)).collect::<Vec<_>>();
+        let listed = [of(1, &[3, 4, 5]), of(2, &[7, 8])].concat();
+        let left = up_to(&of(1, &[4]), listed);
+        let left: Vec<_> = left.iter().map(|block| (block.stream_id.as_bytes()[0], block.sequence)).collect();
+        assert_eq!(left, [(1, 3), (1, 4), (2, 7), (2, 8)], "of streams that are not live all are there");
+    }
 }

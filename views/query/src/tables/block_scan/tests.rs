@@ -1,37 +1,9 @@
 //! How blocks are shared out.
 
-use super::*;
-use framelake_lake::{Incarnation, Position};
-use framelake_log::{Offset, TopicPartition};
-use framelake_wire::{BlockId, ProcessId, StreamId, StreamKind, Topic};
+use super::{super::sample, *};
 
 fn block(object: &str, byte_offset: u64, byte_length: u32) -> BlockEntry {
-    BlockEntry {
-        process_id: ProcessId::from_bytes([1; 16]),
-        stream_id: StreamId::from_bytes([2; 16]),
-        kind: StreamKind::SPAN,
-        block_id: BlockId::from_bytes([3; 16]),
-        sequence: 0,
-        first_ordinal: 0,
-        ordinal_count: 0,
-        event_count: 0,
-        row_count: 0,
-        dropped_count: 0,
-        min_time: 0,
-        max_time: 0,
-        begin: 0,
-        end: 0,
-        crc: 0,
-        position: Position {
-            incarnation: Incarnation(1),
-            topic_partition: TopicPartition { topic: Topic::Spans, partition: 0 },
-            offset: Offset(0),
-        },
-        object: object.into(),
-        byte_offset,
-        byte_length,
-        payload_bytes: byte_length,
-    }
+    BlockEntry { object: object.into(), byte_offset, byte_length, ..sample::block(1, 0) }
 }
 
 #[test]
