@@ -314,6 +314,8 @@ fn the_process_says_who_it_is_and_how_it_ended() {
     framelake::adopt(&mut command);
     let environment: Vec<_> = command.get_envs().collect();
     assert_eq!(environment[0].1.unwrap().to_str(), Some(id.to_string().as_str()));
+    // A record that is still waiting when the next one comes is replaced by it.
+    assert!(framelake::flush(Duration::from_secs(10)));
     drop(guard);
     let processes = lake.processes();
     let (first, last) = (&processes[0], &processes[processes.len() - 1]);
