@@ -78,9 +78,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     setting(
         "query.memory_max",
-        "1GiB",
+        "2GiB",
         "BYTES",
-        "Memory of one query; what does not fit is spilled to the data directory or refused",
+        "Memory of all running queries, of which one may take half; what does not fit is spilled to the data directory or refused",
     ),
     setting("query.timeout", "5m", "DURATION", "How long one query may run"),
     setting("query.threads", "auto", "COUNT", "Threads that plan and run queries; auto is one per core"),
