@@ -5,11 +5,12 @@
 //! Spans: 100 names, call tree up to 12 deep, log-normal times between edges; about 2.1 bytes of entropy per edge.
 
 use framelake_wire::{
-    Block, BlockId, ProcessId, StreamId, StreamKind, TimeSample, decode,
+    Arg, Block, BlockId, ProcessId, StreamId, StreamKind, TimeSample, decode,
     encode::{
         CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, Seal, SiteId, SpanEncoder,
         ThreadId, Value,
     },
+    raw::RawBuf,
 };
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ struct Names(Vec<[String; 3]>);
 impl Dictionary for Names {
     fn site(&self, id: SiteId) -> CallSite<'_> {
         let [name, target, file] = &self.0[id.0 as usize];
-        CallSite { name, target, file, line: 10 + 7 * id.0, level: 4, unit: "ns" }
+        CallSite { name, target, file, line: 10 + 7 * id.0, level: 4, unit: "ns", ..CallSite::default() }
     }
     fn properties(&self, _: PropertiesId) -> &[(String, String)] {
         &[]
@@ -204,31 +205,29 @@ fn main() {
             |block| decode::logs(block).unwrap().site.len(),
         );
     }
-    let lines = 8_000;
-    let events: Vec<_> = (0..lines)
-        .scan(1_000_000, |ticks, _| {
-            *ticks += random.log_normal(20_000.0, 1.0);
-            let (user, map, latency) = (random.below(10_000), random.below(20), random.below(5_000));
-            Some((
-                SiteId(3),
-                *ticks,
-                format!("player {user:05} joined map castle-{map:02} after {latency:4} ms, welcome"),
-            ))
-        })
-        .collect();
-    measure(
-        "log line, 3 arguments, formatted",
-        lines,
-        LogEncoder::new(),
-        |encoder| {
-            for (site, ticks, text) in &events {
-                encoder.push(*site, ThreadId(0), *ticks, Some(text));
-                assert!(!encoder.is_full());
-            }
-        },
-        |encoder| encoder.seal(&seal(StreamKind::LOG), &names),
-        |block| decode::logs(block).unwrap().site.len(),
-    );
+    for lines in [5_000, 15_000] {
+        let events: Vec<_> = (0..lines)
+            .scan(1_000_000, |ticks, _| {
+                *ticks += random.log_normal(20_000.0, 1.0);
+                // As of `"player {:05} joined map castle-{:02} after {:4} ms, welcome"`: 53 bytes each when printed.
+                let args = [random.below(10_000), random.below(20), random.below(5_000)].map(Arg::U64);
+                Some((SiteId(3), *ticks, RawBuf::of(&args)))
+            })
+            .collect();
+        measure(
+            "log line, 3 arguments",
+            lines,
+            LogEncoder::new(),
+            |encoder| {
+                for (site, ticks, args) in &events {
+                    encoder.push_args(*site, ThreadId(0), *ticks, args.as_raw());
+                    assert!(!encoder.is_full());
+                }
+            },
+            |encoder| encoder.seal(&seal(StreamKind::LOG), &names),
+            |block| decode::logs(block).unwrap().site.len(),
+        );
+    }
 
     let mut shapes: Vec<(&str, Shape)> = Vec::new();
     let mut walk = 0;

@@ -9,7 +9,8 @@ mod metrics;
 mod open;
 mod spans;
 
-use crate::{Block, Error, Result, StreamKind, UnixNanos, limits};
+pub use crate::columns::values::Args;
+use crate::{Arg, Block, Error, Result, StreamKind, UnixNanos, limits, raw::ARGS_MAX, template::Template};
 
 /// Most bytes that decoding a block allocates at once, on top of the block: three times [`limits::DECODED_BYTES_MAX`] (the opened payload; the texts copied out of
 /// it; tables and drops) and 64 bytes for each of [`limits::EVENTS_MAX`] events. 3 × 8 MiB + 64 × 256 Ki = 40 MiB.
@@ -30,6 +31,16 @@ pub struct CallSite {
     pub level: u8,
     /// A metric's unit.
     pub unit: String,
+    /// The names of its arguments; a metric's first is its value.
+    pub args: Vec<String>,
+    /// What they are, by [`crate::Arg::code`].
+    pub codes: Vec<u8>,
+    /// See [`crate::encode::CallSite::template`].
+    pub template: String,
+    /// See [`crate::encode::CallSite::named`].
+    pub named: bool,
+    /// See [`crate::encode::CallSite::aggregated`].
+    pub aggregated: bool,
 }
 
 /// A thread of a block.
@@ -42,7 +53,7 @@ pub struct Thread {
 }
 
 /// The spans that end in a block, in the order of their ends. Times are UTC nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spans {
     /// The call sites that `site` and the open spans' `site` count in.
     pub sites: Vec<CallSite>,
@@ -62,6 +73,10 @@ pub struct Spans {
     pub self_ns: Vec<i64>,
     /// Its own end was lost; it was closed by the enclosing one.
     pub truncated: Vec<bool>,
+    /// The span's number among those of its call site, for [`Args::get`].
+    pub event: Vec<u32>,
+    /// The fields of all spans, the open ones among them.
+    pub args: Args,
     /// Spans still open where the block ends, outermost first.
     pub open: Vec<OpenSpan>,
 }
@@ -81,6 +96,8 @@ pub struct OpenSpan {
     pub begin: UnixNanos,
     /// Time of its ended direct children so far, in nanoseconds.
     pub child_ns: i64,
+    /// Its number among those of its call site, for [`Args::get`].
+    pub event: u32,
 }
 
 /// Log lines of a block, in the order of their ordinals.
@@ -98,23 +115,54 @@ pub struct Logs {
     pub ordinal: Vec<u64>,
     /// When it was logged.
     pub time: Vec<UnixNanos>,
-    /// End of the line's own text in `text`; the line starts where the one before ends.
-    pub text_end: Vec<u32>,
-    /// Whether the line has a text of its own (may be empty); otherwise it is its call site's `name`.
-    pub has_text: Vec<bool>,
-    /// All texts, one after the other.
-    pub text: String,
+    /// The line's number among those of its call site, for [`Args::get`].
+    pub event: Vec<u32>,
+    /// The arguments of all lines.
+    pub args: Args,
+}
+
+/// Most bytes of a message: 64 KiB. What a line carries fits into that; a template could repeat it.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// How the messages of a block's lines are made.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    logs: &'a Logs,
+    templates: Vec<Template>,
 }
 
 impl Logs {
-    /// The message of line `index` (below the number of lines).
+    /// Prepares the messages: what is done once for each call site.
     #[must_use]
-    pub fn message(&self, index: usize) -> &str {
-        if self.has_text[index] {
-            let start = if index == 0 { 0 } else { self.text_end[index - 1] as usize };
-            &self.text[start..self.text_end[index] as usize]
-        } else {
-            &self.sites[self.site[index] as usize].name
+    pub fn messages(&self) -> Messages<'_> {
+        let templates = self.sites.iter().map(|site| {
+            Template::parse(if site.template.is_empty() { &site.name } else { &site.template }, &site.args)
+        });
+        Messages { logs: self, templates: templates.collect() }
+    }
+
+    /// The message of line `index` (below the number of lines). For all of them ask [`Logs::messages`].
+    #[must_use]
+    pub fn message(&self, index: usize) -> String {
+        let mut message = String::new();
+        self.messages().render(index, &mut message);
+        message
+    }
+}
+
+impl Messages<'_> {
+    /// Appends the message of line `index` (below the number of lines) to `out`; one of more than [`MESSAGE_BYTES_MAX`] is cut.
+    pub fn render(&self, index: usize, out: &mut String) {
+        let begin = out.len();
+        let (site, event) = (self.logs.site[index], self.logs.event[index]);
+        let names = &self.logs.sites[site as usize].args;
+        let mut args = [Arg::None; ARGS_MAX];
+        for (number, arg) in args.iter_mut().enumerate().take(names.len()) {
+            *arg = self.logs.args.get(site, event, number);
+        }
+        self.templates[site as usize].render(out, &args[..names.len()]);
+        if out.len() - begin > MESSAGE_BYTES_MAX {
+            out.truncate(out.floor_char_boundary(begin + MESSAGE_BYTES_MAX));
         }
     }
 }
@@ -138,6 +186,10 @@ pub struct Metrics {
     pub time: Vec<UnixNanos>,
     /// The value; integers beyond 2^53 are rounded.
     pub value: Vec<f64>,
+    /// The measurement's number among those of its call site, for [`Args::get`].
+    pub event: Vec<u32>,
+    /// The values and tags of all measurements.
+    pub args: Args,
     /// Index into `property_sets`; `None` where it has none.
     pub properties: Vec<Option<u32>>,
 }

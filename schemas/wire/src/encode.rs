@@ -46,6 +46,14 @@ pub struct CallSite<'a> {
     pub level: u8,
     /// A metric's unit, as UCUM or a plain word (`ns`, `By`, `1`).
     pub unit: &'a str,
+    /// The names of the arguments that events of this site carry; empty for those without a name. A metric's first is its value.
+    pub args: &'a [String],
+    /// How a log line's message is made of its arguments (see [`crate::template`]); empty where `name` says so.
+    pub template: &'a str,
+    /// Whether the first argument is the name of a span, given at run time.
+    pub named: bool,
+    /// Whether the second argument says how many observations a measurement stands for.
+    pub aggregated: bool,
 }
 
 /// Looks up what the numbers stand for, when a block is sealed.

@@ -22,6 +22,7 @@ mod id;
 pub mod limits;
 mod partition;
 mod process;
+pub mod raw;
 mod record;
 pub mod schema;
 pub mod template;

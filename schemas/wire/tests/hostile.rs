@@ -3,9 +3,10 @@
 mod support;
 
 use framelake_wire::{
-    Block, Header, Process, Record, StreamKind, batch, decode,
+    Arg, Block, Header, Process, Record, StreamKind, batch, decode,
     encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
     limits::{DECODED_BYTES_MAX, PAYLOAD_BYTES_MAX, SPAN_DEPTH_MAX},
+    raw::RawBuf,
 };
 use proptest::prelude::*;
 use std::{
@@ -64,7 +65,7 @@ fn decode_all(block: &Block) {
             assert_eq!(rows as u64, block.header.row_count);
             assert_eq!((spans.ordinal.len(), spans.parent.len(), spans.depth.len()), (rows, rows, rows));
             assert_eq!((spans.begin.len(), spans.end.len()), (rows, rows));
-            assert_eq!((spans.self_ns.len(), spans.truncated.len()), (rows, rows));
+            assert_eq!((spans.self_ns.len(), spans.truncated.len(), spans.event.len()), (rows, rows, rows));
             within(&spans.site, spans.sites.len());
             within(&spans.open.iter().map(|open| open.site).collect::<Vec<_>>(), spans.sites.len());
             assert!(spans.begin.iter().zip(&spans.end).all(|(begin, end)| begin <= end));
@@ -113,6 +114,11 @@ fn valid_blocks() -> Vec<Block> {
                 spans.end(ticks);
             }
             let text = format!("line {n} ä");
+            let args = RawBuf::of(&[Arg::Str(&text), Arg::I8(-3), Arg::F64(f64::from(n) / 4.0), Arg::U64(n.into())]);
+            spans.begin_with(SiteId(n % 3), ticks, args.as_raw());
+            logs.push_args(SiteId(n % 4), ThreadId(n % 5), ticks, args.as_raw());
+            let tagged = RawBuf::of(&[Arg::F64(1.5), Arg::Str(&text)]);
+            metrics.push_args(SiteId(n % 4), ThreadId(n % 5), ticks, tagged.as_raw());
             logs.push(SiteId(n % 20), ThreadId(n % 5), ticks, (n % 2 == 0).then_some(&text));
             let value = if n % 3 == 0 { Value::Integer(i64::from(n)) } else { Value::Float(f64::from(n) / 7.0) };
             metrics.push(SiteId(n % 20), ThreadId(n % 5), ticks, value, (n % 2 == 0).then_some(PropertiesId(n % 8)));
@@ -326,8 +332,8 @@ fn sizes_that_lie_are_not_believed() {
 #[test]
 fn the_largest_honest_block_stays_within_the_bound() {
     let text = "x".repeat(32 * 1024);
-    // An empty string; a call site and a thread of nothing but that; no property sets; no drops.
-    let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    // An empty string; a call site of nothing but that, with one argument, and that a text; a thread; no property sets; no drops.
+    let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 1 << 2, 0, 11, 0, 1, 0, 0, 0, 0];
     let lines = DECODED_BYTES_MAX / text.len() - 2;
     put(&mut opened, lines as u64);
     opened.push(0);
@@ -335,12 +341,15 @@ fn the_largest_honest_block_stays_within_the_bound() {
         put(&mut opened, bytes.len() as u64);
         opened.extend(bytes);
     };
-    // Ticks that do not move, in one byte each; call sites with texts of their own; threads.
+    // Ticks that do not move, in one byte each; call sites; threads; arguments that are new texts; no floats.
     column(vec![1; lines]);
     column(Vec::new());
     column(Vec::new());
-    column(vec![1; lines]);
     column(vec![0; lines]);
+    column(vec![0; lines]);
+    column(vec![0]);
+    column(vec![0; lines]);
+    (0..2 + 8).for_each(|_| column(Vec::new()));
     let mut lengths = Vec::new();
     (0..lines).for_each(|_| put(&mut lengths, text.len() as u64));
     column(lengths);
@@ -352,7 +361,8 @@ fn the_largest_honest_block_stays_within_the_bound() {
     block.header.ordinal_count = lines as u64;
     block.header.min_time = 0;
     let (logs, held) = most_held(|| decode::logs(&block));
-    assert_eq!(logs.unwrap().text.len(), lines * text.len());
+    let logs = logs.unwrap();
+    assert_eq!(logs.args.get(0, lines as u32 - 1, 0), Arg::Text(&text));
     assert!(held <= decode::ALLOCATED_BYTES_MAX && held > DECODED_BYTES_MAX, "{held} bytes held");
 }
 
@@ -361,7 +371,7 @@ fn spans_nested_deeper_than_the_limit_are_refused() {
     let names = Names::new(1, 0, 1);
     for (depth, accepted) in [(SPAN_DEPTH_MAX, true), (SPAN_DEPTH_MAX + 1, false)] {
         // One empty string; one call site of it; no threads, property sets, drops, open spans; that many begins, and as many ticks.
-        let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         put(&mut opened, depth as u64);
         put(&mut opened, depth as u64);
         opened.extend(vec![2; depth]);

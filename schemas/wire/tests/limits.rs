@@ -5,9 +5,10 @@
 mod support;
 
 use framelake_wire::{
-    Block, StreamKind, decode,
+    Arg, Block, StreamKind, decode,
     encode::{LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
     limits::{DECODED_BYTES_MAX, EVENTS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, SPAN_DEPTH_MAX},
+    raw::RawBuf,
 };
 use support::{Names, Random, seal};
 
@@ -22,7 +23,23 @@ fn names(random: &mut Random, count: usize, bytes: usize) -> Names {
         sites: (0..count).map(|line| (noise(random, bytes), noise(random, bytes), line as u32)).collect(),
         sets: (0..count).map(|_| (0..256).map(|_| (noise(random, bytes), noise(random, bytes))).collect()).collect(),
         threads: (0..count).map(|number| (noise(random, bytes), number as u64)).collect(),
+        args: (0..16).map(|_| noise(random, bytes.min(1000))).collect(),
     }
+}
+
+/// As much as a thread's buffer of 64 KiB holds, and each time something else.
+fn args(random: &mut Random, bytes: usize) -> RawBuf {
+    let mut raw = RawBuf::default();
+    for _ in 0..random.below(17) {
+        let text = noise(random, bytes.min(4_000));
+        raw.push(match random.below(4) {
+            0 => Arg::Str(&text),
+            1 => Arg::U64(random.next()),
+            2 => Arg::I64(random.next().cast_signed()),
+            _ => Arg::F64(f64::from_bits(random.next())),
+        });
+    }
+    raw
 }
 
 fn check(block: &Block) {
@@ -53,6 +70,7 @@ fn spans_of_noise_keep_to_the_limits() {
                     0 => encoder.end_truncated(SPAN_DEPTH_MAX, random.next()),
                     1..400 => encoder.end(random.next()),
                     400..500 => encoder.dropped(random.next() >> 40),
+                    500..520 => encoder.begin_with(SiteId(0), random.next(), args(random, bytes).as_raw()),
                     _ => encoder.begin(SiteId(random.below(sites) as u32), random.next()),
                 }
             }
@@ -92,6 +110,9 @@ fn logs_of_noise_keep_to_the_limits() {
             let text = &texts[random.below(texts.len())];
             let (site, thread) = (random.below(count) as u32, random.below(names.threads.len()) as u32);
             encoder.push(SiteId(site), ThreadId(thread), random.next(), Some(text));
+            if !encoder.is_full() {
+                encoder.push_args(SiteId(0), ThreadId(thread), random.next(), args(random, text_bytes).as_raw());
+            }
         }
         check(&encoder.seal(&seal(StreamKind::LOG, 0), &names));
     }
@@ -125,6 +146,7 @@ fn only_the_longest_strings_are_cut() {
         sites: vec![("ä".repeat(100_000), String::new(), 0), ("short".into(), "x".repeat(32 * 1024), 1)],
         sets: Vec::new(),
         threads: vec![("main".into(), 1)],
+        args: Vec::new(),
     };
     let mut encoder = LogEncoder::new();
     encoder.push(SiteId(0), ThreadId(0), 1, None);
@@ -135,4 +157,16 @@ fn only_the_longest_strings_are_cut() {
     assert_eq!(logs.message(0), "ä".repeat(16 * 1024));
     assert_eq!(logs.message(1), "ö".repeat(16 * 1024));
     assert_eq!((&logs.sites[1].name[..], logs.sites[1].target.len()), ("short", 32 * 1024));
+}
+
+/// Few bytes may stand for many: a text that every line repeats.
+#[test]
+fn texts_that_repeat_keep_to_the_bytes_that_a_block_may_refer_to() {
+    let text = "x".repeat(32 * 1024);
+    let mut encoder = LogEncoder::new();
+    while !encoder.is_full() {
+        encoder.push(SiteId(0), ThreadId(0), 1, Some(&text));
+    }
+    assert!((100..=DECODED_BYTES_MAX / text.len()).contains(&encoder.event_count()), "{}", encoder.event_count());
+    check(&encoder.seal(&seal(StreamKind::LOG, 0), &Names::new(1, 0, 1)));
 }

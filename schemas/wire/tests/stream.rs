@@ -241,8 +241,7 @@ proptest! {
                 prop_assert_eq!(block.header.max_time, *logs.time.iter().max().unwrap());
                 for (row, (site, thread, _, message, _)) in lines[range].iter().enumerate() {
                     let known = &names.sites[*site as usize];
-                    prop_assert_eq!(logs.message(row), message.as_ref().unwrap_or(&known.0));
-                    prop_assert_eq!(logs.has_text[row], message.is_some());
+                    prop_assert_eq!(&logs.message(row), message.as_ref().unwrap_or(&known.0));
                     prop_assert_eq!(logs.sites[logs.site[row] as usize].line, known.2);
                     let known = &names.threads[*thread as usize];
                     let thread = &logs.threads[logs.thread[row] as usize];

@@ -35,12 +35,28 @@ pub(crate) struct Opened {
 impl Opened {
     /// Appends a column: its length, then its bytes. A long one gets zstd blocks of its own, and so a Huffman table of its own.
     pub(crate) fn column(&mut self, column: &[u8]) {
+        self.column_cut(column, std::iter::empty());
+    }
+
+    /// As [`Opened::column`], where other values begin at each of `cuts`, which ascend: long runs of either get blocks of their own.
+    pub(crate) fn column_cut(&mut self, column: &[u8], cuts: impl Iterator<Item = usize>) {
         varint::put(&mut self.bytes, column.len() as u64);
-        if column.len() >= CUT_BYTES_MIN {
-            self.cuts.push(self.bytes.len());
+        let mut from = 0;
+        for to in cuts.chain([column.len()]) {
+            // What is too short for a block goes with what precedes it, or is the begin of the first.
+            if to - from >= CUT_BYTES_MIN {
+                self.cut();
+                self.bytes.extend_from_slice(&column[from..to]);
+                self.cut();
+            } else {
+                self.bytes.extend_from_slice(&column[from..to]);
+            }
+            from = to;
         }
-        self.bytes.extend_from_slice(column);
-        if column.len() >= CUT_BYTES_MIN {
+    }
+
+    fn cut(&mut self) {
+        if self.cuts.last() != Some(&self.bytes.len()) {
             self.cuts.push(self.bytes.len());
         }
     }

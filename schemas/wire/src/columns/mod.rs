@@ -8,9 +8,12 @@ pub(crate) mod drops;
 pub(crate) mod frame;
 pub(crate) mod frames;
 pub(crate) mod locals;
+pub(crate) mod planes;
+pub(crate) mod shapes;
 pub(crate) mod spans;
 pub(crate) mod tables;
 pub(crate) mod ticks;
+pub(crate) mod values;
 
 use crate::{Result, varint::Reader};
 

@@ -19,6 +19,9 @@ pub(crate) struct Open {
     pub(crate) ordinal: u64,
     pub(crate) begin: UnixNanos,
     pub(crate) child_ns: i64,
+    /// Its number among the spans of its call site that have arguments, in the order in which those stand in the block: those open at the block's begin, then
+    /// those that begin in it. 0 where the call site has none.
+    pub(crate) args: u32,
 }
 
 /// Most bytes of one open span when written: site, ordinal, begin, child time.
@@ -40,7 +43,7 @@ pub(crate) fn read_open(
     reader: &mut Reader<'_>,
     first_ordinal: u64,
     origin: UnixNanos,
-    site_count: usize,
+    begins: &mut Begins,
 ) -> Result<Vec<Open>> {
     let count = Error::within("open spans", reader.unsigned("open spans")?, SPAN_DEPTH_MAX)?;
     // Ordinals take room as they are given out; spans open now will need no more than the depth's limit.
@@ -51,16 +54,51 @@ pub(crate) fn read_open(
         let back = reader.unsigned("open spans")?;
         let begin = reader.signed("open spans")?.wrapping_add(origin);
         let child_ns = reader.unsigned("open spans")?.cast_signed();
-        if site >= site_count as u64 {
-            return Err(Error::invalid("open spans", format!("call site {site} of {site_count}")));
-        }
+        let Some(args) = begins.count(site) else {
+            return Err(Error::invalid("open spans", format!("call site {site} of {}", begins.len())));
+        };
         if back == 0 || back >= back_before || back > first_ordinal || child_ns < 0 {
             return Err(Error::invalid("open spans", "not in the order of their ordinals"));
         }
         back_before = back;
-        stack.push(Open { site: site as u32, ordinal: first_ordinal - back, begin, child_ns });
+        stack.push(Open { site: site as u32, ordinal: first_ordinal - back, begin, child_ns, args });
     }
     Ok(stack)
+}
+
+/// How many spans with arguments each call site of a block has.
+#[derive(Debug, Default)]
+pub(crate) struct Begins {
+    /// `None` for call sites without arguments.
+    counts: Vec<Option<u32>>,
+}
+
+impl Begins {
+    /// For call sites that have arguments or have none.
+    pub(crate) fn new(has_args: impl Iterator<Item = bool>) -> Self {
+        Self { counts: has_args.map(|has| has.then_some(0)).collect() }
+    }
+
+    /// Counts a span of `site`; returns its number among those with arguments, `None` where there is no such call site.
+    #[inline]
+    pub(crate) fn count(&mut self, site: u64) -> Option<u32> {
+        match self.counts.get_mut(usize::try_from(site).ok()?)? {
+            Some(count) => {
+                *count += 1;
+                Some(*count - 1)
+            }
+            None => Some(0),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// The counts.
+    pub(crate) fn counts(&self) -> Vec<u32> {
+        self.counts.iter().map(|count| count.unwrap_or(0)).collect()
+    }
 }
 
 /// A span that ended.
@@ -74,6 +112,8 @@ pub(crate) struct Row {
     pub(crate) end: UnixNanos,
     pub(crate) self_ns: i64,
     pub(crate) truncated: bool,
+    /// See [`Open::args`].
+    pub(crate) args: u32,
 }
 
 /// What [`replay`] goes through.
@@ -85,13 +125,17 @@ pub(crate) struct Events<'a> {
     /// See [`super::drops`].
     pub(crate) drops: &'a [(u64, u64)],
     pub(crate) first_ordinal: u64,
-    pub(crate) site_count: usize,
     pub(crate) map: TimeMap,
 }
 
 /// Plays all events on `stack`, calls `row` for each span that ends, and returns the ordinal after the last one given out.
-pub(crate) fn replay(events: Events<'_>, stack: &mut Vec<Open>, mut row: impl FnMut(Row)) -> Result<u64> {
-    let Events { count, mut edges, mut ticks, drops, first_ordinal, site_count, map } = events;
+pub(crate) fn replay(
+    events: Events<'_>,
+    begins: &mut Begins,
+    stack: &mut Vec<Open>,
+    mut row: impl FnMut(Row),
+) -> Result<u64> {
+    let Events { count, mut edges, mut ticks, drops, first_ordinal, map } = events;
     let mut ordinal = first_ordinal;
     let mut at = 0;
     let all = (count, 0);
@@ -101,13 +145,13 @@ pub(crate) fn replay(events: Events<'_>, stack: &mut Vec<Open>, mut row: impl Fn
             let time = map.unix_ns(ticks.next()?);
             if code >= BEGIN {
                 let site = code - BEGIN;
-                if site >= site_count as u64 {
-                    return Err(Error::invalid("edges", format!("call site {site} of {site_count}")));
-                }
+                let Some(args) = begins.count(site) else {
+                    return Err(Error::invalid("edges", format!("call site {site} of {}", begins.len())));
+                };
                 if stack.len() == SPAN_DEPTH_MAX {
                     return Err(Error::invalid("edges", format!("more than {SPAN_DEPTH_MAX} spans open at once")));
                 }
-                stack.push(Open { site: site as u32, ordinal, begin: time, child_ns: 0 });
+                stack.push(Open { site: site as u32, ordinal, begin: time, child_ns: 0, args });
                 ordinal += 1;
             } else {
                 let Some(open) = stack.pop() else {
@@ -129,6 +173,7 @@ pub(crate) fn replay(events: Events<'_>, stack: &mut Vec<Open>, mut row: impl Fn
                     end,
                     self_ns: duration.saturating_sub(open.child_ns).max(0),
                     truncated: code == END_TRUNCATED,
+                    args: open.args,
                 });
             }
         }

@@ -5,11 +5,13 @@
 //! in sum it cuts the longest.
 
 use crate::{
-    Error, Result,
+    Arg, Error, Result,
     avro::cut,
+    columns::shapes::Shape,
     decode::{CallSite, Thread},
-    encode::{Dictionary, PropertiesId, SiteId, ThreadId},
+    encode::{self, Dictionary, PropertiesId, SiteId, ThreadId},
     limits::{PROPERTIES_MAX, STRING_BYTES_MAX},
+    raw::{ARGS_MAX, WHOLE},
     varint,
     varint::Reader,
 };
@@ -25,24 +27,35 @@ pub(crate) const PAIRS_MAX: usize = 16 * 1024;
 pub(crate) const STRINGS_BYTES_MAX: usize = 160 * 1024;
 /// Most bytes of all strings of the tables, each counted as often as it is referred to.
 pub(crate) const REFERRED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Strings of call sites, names of threads, keys and values.
-const STRINGS_MAX: usize = 4 * ENTRIES_MAX + ENTRIES_MAX + 2 * PAIRS_MAX;
+/// Most arguments of all call sites of a block: 16 each for the first thousand.
+pub(crate) const ARGS_SUM_MAX: usize = 16 * 1024;
+/// Strings of call sites, names of threads, names of arguments, keys and values.
+const STRINGS_MAX: usize = 5 * ENTRIES_MAX + ENTRIES_MAX + ARGS_SUM_MAX + 2 * PAIRS_MAX;
+
+/// How the message of a shape that is one text is made of it.
+const WHOLE_TEMPLATE: &str = "{0}";
+
+/// Flags of a call site, above the number of its arguments.
+const NAMED: u64 = 1;
+const AGGREGATED: u64 = 2;
+const FLAG_BITS: u32 = 2;
 
 /// The global numbers that a block uses, by local number.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Used<'a> {
-    pub(crate) sites: &'a [u32],
+    pub(crate) sites: &'a [Shape],
     pub(crate) threads: &'a [u32],
     pub(crate) sets: &'a [u32],
 }
 
 /// Most bytes that the tables of so many entries take in an opened payload.
-pub(crate) fn bytes_max(sites: usize, threads: usize, sets: usize) -> usize {
+pub(crate) fn bytes_max(sites: usize, args: usize, threads: usize, sets: usize) -> usize {
     // A number of a string needs at most 3 bytes (2^21 > STRINGS_MAX), its length 3.
     const REFERENCE: usize = 6;
     let pairs = if sets == 0 { 0 } else { PAIRS_MAX.min(sets * PROPERTIES_MAX) };
-    // A site has four strings, a line and a level; a thread a string and a number; a set its number of pairs.
-    let numbers = sites * (4 * REFERENCE + 5 + 1) + threads * (REFERENCE + 10) + sets * 2 + pairs * 2 * REFERENCE;
+    // A site has four strings and a template, a line, a level and a number of arguments; those a string and a code each; a thread a string and a
+    // number; a set its number of pairs.
+    let numbers = sites * (5 * REFERENCE + 5 + 2) + args * (REFERENCE + 1) + threads * (REFERENCE + 10) + sets * 2 + pairs * 2 * REFERENCE;
     32 + numbers + STRINGS_BYTES_MAX
 }
 
@@ -52,13 +65,22 @@ pub(crate) fn put(out: &mut Vec<u8>, used: Used<'_>, dictionary: &impl Dictionar
     let mut strings = Strings::new(used, dictionary, pairs_max);
     let mut numbers = Vec::new();
     varint::put(&mut numbers, used.sites.len() as u64);
-    for &site in used.sites {
-        let site = dictionary.site(SiteId(site));
+    for shape in used.sites {
+        let site = dictionary.site(SiteId(shape.site));
         for text in [site.name, site.target, site.file, site.unit] {
             strings.put(&mut numbers, text);
         }
         varint::put(&mut numbers, u64::from(site.line));
         numbers.push(site.level);
+        let flags = if site.named { NAMED } else { 0 } | if site.aggregated { AGGREGATED } else { 0 };
+        varint::put(&mut numbers, u64::from(shape.count) << FLAG_BITS | flags);
+        if shape.count > 0 {
+            for (index, code) in shape.codes().enumerate() {
+                strings.put(&mut numbers, arg_name(shape, &site, index));
+                numbers.push(if shape.codes == WHOLE { Arg::Text("").code() } else { code });
+            }
+            strings.put(&mut numbers, template(shape, &site));
+        }
     }
     varint::put(&mut numbers, used.threads.len() as u64);
     for &thread in used.threads {
@@ -81,6 +103,15 @@ pub(crate) fn put(out: &mut Vec<u8>, used: Used<'_>, dictionary: &impl Dictionar
     }
     out.extend_from_slice(strings.text.as_bytes());
     out.extend_from_slice(&numbers);
+}
+
+fn arg_name<'a>(shape: &Shape, site: &encode::CallSite<'a>, index: usize) -> &'a str {
+    let known = shape.codes != WHOLE;
+    site.args.get(index).filter(|_| known).map_or("", String::as_str)
+}
+
+fn template<'a>(shape: &Shape, site: &encode::CallSite<'a>) -> &'a str {
+    if shape.codes == WHOLE { WHOLE_TEMPLATE } else { site.template }
 }
 
 fn pairs_of(dictionary: &impl Dictionary, set: u32, pairs_max: usize) -> &[(String, String)] {
@@ -130,9 +161,13 @@ impl<'a> Strings<'a> {
                 bytes += text.len();
             }
         };
-        for &site in used.sites {
-            let site = dictionary.site(SiteId(site));
+        for shape in used.sites {
+            let site = dictionary.site(SiteId(shape.site));
             [site.name, site.target, site.file, site.unit].into_iter().for_each(&mut add);
+            if shape.count > 0 {
+                (0..shape.count as usize).for_each(|index| add(arg_name(shape, &site, index)));
+                add(template(shape, &site));
+            }
         }
         for &thread in used.threads {
             add(dictionary.thread(ThreadId(thread)).0);
@@ -181,15 +216,35 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Tables> {
     let mut tables = Tables::default();
     let count = entries(reader, "call sites", ENTRIES_MAX)?;
     tables.sites.reserve_exact(count);
+    let mut args_left = ARGS_SUM_MAX;
     for _ in 0..count {
-        tables.sites.push(CallSite {
+        let mut site = CallSite {
             name: string(reader)?,
             target: string(reader)?,
             file: string(reader)?,
             unit: string(reader)?,
             line: u32::try_from(reader.unsigned("line")?).map_err(|_| Error::invalid("line", "beyond 2^32"))?,
             level: reader.array::<1>("level")?[0],
-        });
+            ..CallSite::default()
+        };
+        let args = reader.unsigned("arguments")?;
+        site.named = args & NAMED != 0;
+        site.aggregated = args & AGGREGATED != 0;
+        let args = Error::within("arguments", args >> FLAG_BITS, ARGS_MAX.min(args_left))?;
+        args_left -= args;
+        site.args.reserve_exact(args);
+        site.codes.reserve_exact(args);
+        for _ in 0..args {
+            site.args.push(string(reader)?);
+            site.codes.push(match reader.byte("arguments")? {
+                code if code <= Arg::Text("").code() => code,
+                code => return Err(Error::invalid("arguments", format!("code {code}"))),
+            });
+        }
+        if args > 0 {
+            site.template = string(reader)?;
+        }
+        tables.sites.push(site);
     }
     let count = entries(reader, "threads", ENTRIES_MAX)?;
     tables.threads.reserve_exact(count);

@@ -122,3 +122,14 @@ pub(super) fn indexes(mut column: Reader<'_>, count: usize, field: &'static str,
     column.finish(field)?;
     Ok(indexes)
 }
+
+/// Each event's number among those of its call site, and how many each call site has. `site` holds indexes below `sites`.
+pub(super) fn events(site: &[u32], sites: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut counts = vec![0u32; sites];
+    let events = site.iter().map(|&site| {
+        let count = &mut counts[site as usize];
+        *count += 1;
+        *count - 1
+    });
+    (events.collect(), counts)
+}

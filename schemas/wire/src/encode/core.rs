@@ -7,19 +7,26 @@ use crate::{
         drops::Drops,
         frame::{self, Opened},
         locals::Locals,
-        tables::{self, ENTRIES_MAX, SETS_MAX, Used},
+        shapes::Shapes,
+        tables::{self, ARGS_SUM_MAX, ENTRIES_MAX, SETS_MAX, Used},
         ticks::Ticks,
+        values::{VALUES_MAX, Values},
     },
     limits::{EVENTS_MAX, FORMAT_VERSION, PAYLOAD_BYTES_MAX, SPAN_DEPTH_MAX},
+    raw::ARGS_MAX,
 };
+
+// An argument takes ten bytes of the bound at most, so the bound on bytes is the narrower one.
+const _: () = assert!(PAYLOAD_BYTES_MAX / 10 <= VALUES_MAX);
 
 #[derive(Debug, Default)]
 pub(super) struct Core {
-    pub(super) sites: Locals,
+    pub(super) sites: Shapes,
     pub(super) threads: Locals,
     pub(super) sets: Locals,
     pub(super) ticks: Ticks,
     pub(super) drops: Drops,
+    pub(super) values: Values,
     /// The first ordinal of the block being filled.
     pub(super) first_ordinal: u64,
 }
@@ -69,11 +76,13 @@ impl Core {
         const OPENED_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - PAYLOAD_BYTES_MAX / 128 - 1024;
         // One call adds at most the ends of all open spans.
         const EVENTS_FULL: usize = EVENTS_MAX - SPAN_DEPTH_MAX - 1;
-        let tables = tables::bytes_max(self.sites.len(), self.threads.len(), self.sets.len());
-        let opened = tables + self.drops.bytes() + self.ticks.bytes() + column_bytes;
+        let tables = tables::bytes_max(self.sites.len(), self.sites.args(), self.threads.len(), self.sets.len());
+        let opened = tables + self.drops.bytes() + self.ticks.bytes() + self.values.bytes() + column_bytes;
         self.ticks.count() > EVENTS_FULL
             || opened + next_bytes > OPENED_BYTES_MAX
+            || self.values.is_full()
             || self.sites.len() == ENTRIES_MAX
+            || self.sites.args() > ARGS_SUM_MAX - ARGS_MAX
             || self.threads.len() == ENTRIES_MAX
             || self.sets.len() == SETS_MAX
     }
@@ -129,6 +138,7 @@ impl Core {
         self.sets.clear();
         self.ticks.clear();
         self.drops.clear();
+        self.values.clear();
         Block { header, payload }
     }
 }

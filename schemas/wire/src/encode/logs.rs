@@ -2,18 +2,19 @@ use super::{
     Dictionary, Seal, SiteId, ThreadId,
     core::{Core, Sealed, Times},
 };
-use crate::{Block, TimeMap, avro::cut, limits::STRING_BYTES_MAX, varint};
+use crate::{
+    Block, TimeMap,
+    columns::shapes::Shape,
+    raw::{ARGS_MAX, Raw, RawBuf},
+    varint,
+};
 
 /// Encodes the log lines of a process.
 #[derive(Debug, Default)]
 pub struct LogEncoder {
     core: Core,
-    /// For each line twice its call site, and one more where it has a text of its own.
     sites: Vec<u8>,
     threads: Vec<u8>,
-    /// The length of each text.
-    lengths: Vec<u8>,
-    text: Vec<u8>,
 }
 
 impl LogEncoder {
@@ -23,17 +24,22 @@ impl LogEncoder {
         Self::default()
     }
 
-    /// A line. `message` is its text where arguments were formatted; `None` is the call site's own text.
+    /// A line. `message` is its text where arguments were formatted when it was logged; `None` is the call site's own text.
     pub fn push(&mut self, site: SiteId, thread: ThreadId, ticks: u64, message: Option<&str>) {
-        let site = u64::from(self.core.sites.number(site.0));
-        varint::put(&mut self.sites, site << 1 | u64::from(message.is_some()));
+        match message {
+            Some(message) => self.push_args(site, thread, ticks, RawBuf::whole(message).as_raw()),
+            None => self.push_args(site, thread, ticks, Raw::default()),
+        }
+    }
+
+    /// A line with its arguments, as its call site names them.
+    #[inline]
+    pub fn push_args(&mut self, site: SiteId, thread: ThreadId, ticks: u64, args: Raw<'_>) {
+        let shape = self.core.sites.number(Shape::of(site.0, &args));
+        varint::put(&mut self.sites, u64::from(shape));
         varint::put(&mut self.threads, u64::from(self.core.threads.number(thread.0)));
         self.core.ticks.push(ticks);
-        if let Some(message) = message {
-            let message = cut(message, STRING_BYTES_MAX);
-            varint::put(&mut self.lengths, message.len() as u64);
-            self.text.extend_from_slice(message.as_bytes());
-        }
+        self.core.values.push(shape, args);
     }
 
     /// `count` lines were dropped here.
@@ -56,8 +62,7 @@ impl LogEncoder {
     /// As [`super::SpanEncoder::is_full`].
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let columns = self.sites.len() + self.threads.len() + self.lengths.len() + self.text.len();
-        self.core.is_full(columns, STRING_BYTES_MAX + 64)
+        self.core.is_full(self.sites.len() + self.threads.len(), ARGS_BYTES_MAX + 64)
     }
 
     /// As [`super::SpanEncoder::seal`].
@@ -65,14 +70,18 @@ impl LogEncoder {
         let mut opened = self.core.open_payload(dictionary);
         varint::put(&mut opened.bytes, self.core.event_count() as u64);
         self.core.ticks.put(&mut opened, seal.begin.ticks);
-        for column in [&mut self.sites, &mut self.threads, &mut self.lengths, &mut self.text] {
+        for column in [&mut self.sites, &mut self.threads] {
             opened.column(column);
             column.clear();
         }
+        self.core.values.put(&mut opened, self.core.sites.used());
         let sealed = points(&self.core, seal);
         self.core.close_payload(opened, &sealed, seal, dictionary)
     }
 }
+
+/// Most bytes that the arguments of one event take in a payload: what fits a thread's buffer of 64 KiB.
+pub(super) const ARGS_BYTES_MAX: usize = 64 * 1024 + ARGS_MAX * 13;
 
 /// What is sealed where every event is a row of one time.
 pub(super) fn points(core: &Core, seal: &Seal<'_>) -> Sealed {

@@ -1,5 +1,9 @@
-use super::{Dictionary, PropertiesId, Seal, SiteId, ThreadId, core::Core, logs::points};
-use crate::{Block, columns::frame::Opened, varint};
+use super::{
+    Dictionary, PropertiesId, Seal, SiteId, ThreadId,
+    core::Core,
+    logs::{ARGS_BYTES_MAX, points},
+};
+use crate::{Arg, Block, columns::shapes::Shape, raw::Raw, varint};
 
 /// A metric's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,16 +18,10 @@ pub enum Value {
 #[derive(Debug, Default)]
 pub struct MetricEncoder {
     core: Core,
-    /// For each measurement twice its call site, and one more where it is a float.
     sites: Vec<u8>,
     threads: Vec<u8>,
     /// For each measurement 0, or the number of its property set + 1.
     sets: Vec<u8>,
-    /// Each as the difference to the integer before of the same call site.
-    integers: Vec<u8>,
-    floats: Vec<f64>,
-    /// The integer before, by local number of the call site.
-    last: Vec<i64>,
 }
 
 impl MetricEncoder {
@@ -34,24 +32,31 @@ impl MetricEncoder {
     }
 
     /// A measurement.
+    #[inline]
     pub fn push(&mut self, site: SiteId, thread: ThreadId, ticks: u64, value: Value, properties: Option<PropertiesId>) {
-        let site = self.core.sites.number(site.0);
-        let is_float = matches!(value, Value::Float(_));
-        varint::put(&mut self.sites, u64::from(site) << 1 | u64::from(is_float));
+        let (arg, word) = match value {
+            Value::Integer(value) => (Arg::I64(value), value.cast_unsigned()),
+            Value::Float(value) => (Arg::F64(value), value.to_bits()),
+        };
+        let word = [word];
+        let (raw, _) = Raw::take(1, u64::from(arg.code()), &word).expect("one word for one number");
+        self.put(site, thread, ticks, raw, properties);
+    }
+
+    /// A measurement with its tags: the first argument is its value, a number.
+    #[inline]
+    pub fn push_args(&mut self, site: SiteId, thread: ThreadId, ticks: u64, args: Raw<'_>) {
+        self.put(site, thread, ticks, args, None);
+    }
+
+    fn put(&mut self, site: SiteId, thread: ThreadId, ticks: u64, args: Raw<'_>, properties: Option<PropertiesId>) {
+        let shape = self.core.sites.number(Shape::of(site.0, &args));
+        varint::put(&mut self.sites, u64::from(shape));
         varint::put(&mut self.threads, u64::from(self.core.threads.number(thread.0)));
         let set = properties.map_or(0, |set| u64::from(self.core.sets.number(set.0)) + 1);
         varint::put(&mut self.sets, set);
         self.core.ticks.push(ticks);
-        if self.last.len() <= site as usize {
-            self.last.resize(site as usize + 1, 0);
-        }
-        match value {
-            Value::Integer(value) => {
-                let last = std::mem::replace(&mut self.last[site as usize], value);
-                varint::put_signed(&mut self.integers, value.wrapping_sub(last));
-            }
-            Value::Float(value) => self.floats.push(value),
-        }
+        self.core.values.push(shape, args);
     }
 
     /// `count` measurements were dropped here.
@@ -74,8 +79,7 @@ impl MetricEncoder {
     /// As [`super::SpanEncoder::is_full`].
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let columns = self.sites.len() + self.threads.len() + self.sets.len();
-        self.core.is_full(columns + self.integers.len() + 8 * self.floats.len(), 64)
+        self.core.is_full(self.sites.len() + self.threads.len() + self.sets.len(), ARGS_BYTES_MAX + 64)
     }
 
     /// As [`super::SpanEncoder::seal`].
@@ -83,22 +87,12 @@ impl MetricEncoder {
         let mut opened = self.core.open_payload(dictionary);
         varint::put(&mut opened.bytes, self.core.event_count() as u64);
         self.core.ticks.put(&mut opened, seal.begin.ticks);
-        for column in [&mut self.sites, &mut self.threads, &mut self.sets, &mut self.integers] {
+        for column in [&mut self.sites, &mut self.threads, &mut self.sets] {
             opened.column(column);
             column.clear();
         }
-        put_floats(&mut opened, &self.floats);
-        self.floats.clear();
-        self.last.clear();
+        self.core.values.put(&mut opened, self.core.sites.used());
         let sealed = points(&self.core, seal);
         self.core.close_payload(opened, &sealed, seal, dictionary)
-    }
-}
-
-/// All lowest bytes, then all second ones, and so on: signs and exponents resemble each other, and zstd sees them side by side.
-fn put_floats(out: &mut Opened, floats: &[f64]) {
-    for plane in 0..8 {
-        let bytes: Vec<u8> = floats.iter().map(|value| value.to_le_bytes()[plane]).collect();
-        out.column(&bytes);
     }
 }

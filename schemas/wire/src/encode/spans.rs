@@ -1,11 +1,16 @@
 use super::{
     Dictionary, Seal, SiteId,
     core::{Core, Sealed, Times},
+    logs::ARGS_BYTES_MAX,
 };
 use crate::{
     Block, TimeMap,
-    columns::spans::{BEGIN, END, END_TRUNCATED, Events, OPEN_BYTES_MAX, Open, put_open, replay},
+    columns::{
+        shapes::Shape,
+        spans::{BEGIN, Begins, END, END_TRUNCATED, Events, OPEN_BYTES_MAX, Open, put_open, replay},
+    },
     limits::SPAN_DEPTH_MAX,
+    raw::{Raw, RawBuf},
     varint,
     varint::Reader,
 };
@@ -38,14 +43,22 @@ impl SpanEncoder {
     /// the encoder keeps that count itself.
     #[inline]
     pub fn begin(&mut self, site: SiteId, ticks: u64) {
+        self.begin_with(site, ticks, Raw::default());
+    }
+
+    /// As [`SpanEncoder::begin`], with the span's fields, as its call site names them.
+    #[inline]
+    pub fn begin_with(&mut self, site: SiteId, ticks: u64, fields: Raw<'_>) {
         if self.depth == SPAN_DEPTH_MAX {
             self.beyond += 1;
             self.core.dropped(1);
             return;
         }
         self.depth += 1;
-        varint::put(&mut self.edges, BEGIN + u64::from(self.core.sites.number(site.0)));
+        let shape = self.core.sites.number(Shape::of(site.0, &fields));
+        varint::put(&mut self.edges, BEGIN + u64::from(shape));
         self.core.ticks.push(ticks);
+        self.core.values.push(shape, fields);
     }
 
     /// The innermost open span ends. With none open it is ignored.
@@ -100,7 +113,7 @@ impl SpanEncoder {
     #[must_use]
     pub fn is_full(&self) -> bool {
         // Truncated ends have one byte of code and one of ticks, but the first.
-        const NEXT_BYTES: usize = 2 * SPAN_DEPTH_MAX + 32;
+        const NEXT_BYTES: usize = 2 * SPAN_DEPTH_MAX + 32 + ARGS_BYTES_MAX;
         self.core.is_full(self.edges.len() + self.stack.len() * OPEN_BYTES_MAX, NEXT_BYTES)
     }
 
@@ -122,24 +135,61 @@ impl SpanEncoder {
             ticks: self.core.ticks.reader(),
             drops: self.core.drops.places(),
             first_ordinal,
-            site_count: self.core.sites.len(),
             map,
         };
-        let next_ordinal = replay(events, &mut self.stack, |row| {
+        let mut begins = Begins::new(self.core.sites.used().iter().map(|shape| shape.count > 0));
+        for open in &self.stack {
+            begins.count(u64::from(open.site));
+        }
+        let next_ordinal = replay(events, &mut begins, &mut self.stack, |row| {
             row_count += 1;
             times.add(row.begin, row.end);
         })
         .expect("begins and ends are recorded in pairs and within the depth's limit");
         debug_assert_eq!(self.stack.len(), self.depth);
 
-        for open in &mut self.stack {
-            open.site = self.core.sites.used()[open.site as usize];
-        }
+        self.core.values.put(&mut opened, self.core.sites.used());
+        let fields = self.fields_of_open();
+        let shapes: Vec<_> = self.stack.iter().map(|open| self.core.sites.used()[open.site as usize]).collect();
         let block = self.core.close_payload(opened, &Sealed { row_count, next_ordinal, times }, seal, dictionary);
-        for open in &mut self.stack {
-            open.site = self.core.sites.number(open.site);
-        }
+        self.carry(&shapes, fields);
         self.edges.clear();
         block
     }
+
+    /// The fields of the spans open now that have any, outermost first. They stand at the begin of the next block too, so long ones are cut.
+    fn fields_of_open(&self) -> Vec<RawBuf> {
+        let shapes = self.core.sites.used();
+        let with_fields = self.stack.iter().filter(|open| shapes[open.site as usize].count > 0);
+        let wanted: Vec<_> = with_fields.map(|open| (open.site, open.args)).collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let mut fields = self.core.values.kept(shapes, &wanted);
+        let words: usize = fields.iter().map(|fields| fields.as_raw().words().len()).sum();
+        if words * 8 > CARRIED_BYTES_MAX {
+            // Each argument takes a word at least: 1,024 spans × 16 of them are 128 KiB, so texts may have what is left of twice that.
+            let bytes_max = CARRIED_BYTES_MAX / fields.iter().map(|fields| fields.as_raw().count()).sum::<usize>();
+            fields = fields.iter().map(|fields| fields.cut(bytes_max)).collect();
+        }
+        fields
+    }
+
+    /// Begins the next block with the spans that are open.
+    fn carry(&mut self, shapes: &[Shape], fields: Vec<RawBuf>) {
+        let mut fields = fields.iter();
+        let mut counts = std::collections::HashMap::new();
+        for (open, &shape) in self.stack.iter_mut().zip(shapes) {
+            open.site = self.core.sites.number(shape);
+            if shape.count > 0 {
+                let count = counts.entry(open.site).or_insert(0);
+                open.args = *count;
+                *count += 1;
+                self.core.values.push(open.site, fields.next().expect("one for each").as_raw());
+            }
+        }
+    }
 }
+
+/// Most bytes of the fields of open spans that a block begins with, beyond those of numbers.
+const CARRIED_BYTES_MAX: usize = 128 * 1024;

@@ -12,6 +12,8 @@ pub(crate) struct Names {
     pub(crate) sites: Vec<(String, String, u32)>,
     pub(crate) sets: Vec<Vec<(String, String)>>,
     pub(crate) threads: Vec<(String, u64)>,
+    /// Those of every call site.
+    pub(crate) args: Vec<String>,
 }
 
 impl Names {
@@ -21,6 +23,7 @@ impl Names {
             sites: (0..sites).map(|n| (format!("name {n}"), format!("target {}", n % 3), n * 10)).collect(),
             sets: (0..sets).map(|n| (0..n % 4).map(|k| (format!("key {k}"), format!("value {n}"))).collect()).collect(),
             threads: (0..threads).map(|n| (format!("thread {n}"), u64::from(n) + 1000)).collect(),
+            args: ["", "b", "", "d"].map(str::to_owned).into(),
         }
     }
 }
@@ -28,7 +31,8 @@ impl Names {
 impl Dictionary for Names {
     fn site(&self, id: SiteId) -> CallSite<'_> {
         let (name, target, line) = &self.sites[id.0 as usize];
-        CallSite { name, target, file: "src/game.rs", line: *line, level: (line % 7) as u8, unit: "ns" }
+        let (file, level) = ("src/game.rs", (line % 7) as u8);
+        CallSite { name, target, file, line: *line, level, unit: "ns", args: &self.args, ..CallSite::default() }
     }
     fn properties(&self, id: PropertiesId) -> &[(String, String)] {
         &self.sets[id.0 as usize]

@@ -1,0 +1,581 @@
+//! The arguments of events as columns: one for each argument of each shape, all values of one beside each other.
+//!
+//! Integers are written plainly or as the difference to the one before, whichever is shorter. Floats that are decimals of a few digits (as what people
+//! set and round are) are written as integers (after ALP: Afroozeh and Boncz, "ALP: Adaptive Lossless floating-Point Compression", 2023), others byte by byte.
+//! Texts are written once each, then by number.
+
+use super::{
+    column,
+    frame::Opened,
+    planes::{self, PlaneReader, Planes},
+    shapes::Shape,
+};
+use crate::{
+    Arg, Error, Result,
+    limits::{DECODED_BYTES_MAX, STRING_BYTES_MAX},
+    raw::{self, ARGS_MAX, Raw, RawBuf},
+    varint,
+    varint::{Reader, unzigzag, zigzag},
+};
+use hashbrown::HashTable;
+
+/// Most values of a block. Encoders keep the opened payload below 768 KiB, and each value takes a byte or more.
+pub(crate) const VALUES_MAX: usize = 768 * 1024;
+
+/// How a column is written. Integers and texts' numbers: [`PLAIN`] or [`DELTA`]. Floats: [`BITS`], or as a decimal: [`DELTA`] or not, the exponent of ten in
+/// [`EXPONENT`], and [`SINGLE`] where the value is the `f32` next to the decimal.
+const PLAIN: u8 = 0;
+const DELTA: u8 = 1;
+const EXPONENT: u8 = 0b0001_1110;
+const SINGLE: u8 = 0b0010_0000;
+const BITS: u8 = 0xff;
+
+/// Powers of ten that are tried: what has more digits is noise.
+const TENS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+/// Integers up to 2^53 are exact in an `f64`.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Arguments being written.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    /// For each event with arguments its shape.
+    shapes: Vec<u32>,
+    /// A word for each argument: as in [`Raw`], but for texts their numbers in `texts`.
+    words: Vec<u64>,
+    texts: Texts,
+    /// Bytes of all texts, each counted as often as it was given.
+    referred: usize,
+}
+
+impl Values {
+    /// The arguments of the next event. Nothing is added where it has none.
+    #[inline]
+    pub(crate) fn push(&mut self, shape: u32, raw: Raw<'_>) {
+        if raw.count() > 0 {
+            self.push_some(shape, raw);
+        }
+    }
+
+    fn push_some(&mut self, shape: u32, raw: Raw<'_>) {
+        self.shapes.push(shape);
+        for (index, arg) in raw.iter().enumerate() {
+            self.words.push(match arg {
+                Arg::Str(text) | Arg::Text(text) => {
+                    self.referred += text.len();
+                    self.texts.number(text)
+                }
+                // The word as it was stored.
+                _ => word_of(arg, raw::code(raw.codes(), index)),
+            });
+        }
+    }
+
+    /// Bytes of the columns at most, for limits.
+    pub(crate) fn bytes(&self) -> usize {
+        // An integer takes at most 10 bytes, a float 8; a new text 3 more for its length.
+        self.words.len() * 10 + self.texts.bytes() + 3 * self.texts.ends.len() + 128
+    }
+
+    /// Whether one more event might refer to more bytes of text than a block may, however often they repeat.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.referred > DECODED_BYTES_MAX - ARGS_MAX * STRING_BYTES_MAX
+    }
+
+    /// How many events of each shape there are.
+    fn counts(&self, shapes: usize) -> Vec<u32> {
+        let mut counts = vec![0; shapes];
+        for &shape in &self.shapes {
+            counts[shape as usize] += 1;
+        }
+        counts
+    }
+
+    /// Arguments of the events that `wanted` chooses by shape and number among the events of that shape, in order.
+    pub(crate) fn kept(&self, shapes: &[Shape], wanted: &[(u32, u32)]) -> Vec<RawBuf> {
+        let mut at = 0;
+        let mut seen = vec![0u32; shapes.len()];
+        let mut found: Vec<Option<RawBuf>> = vec![None; wanted.len()];
+        let mut sorted: Vec<_> = wanted.iter().copied().enumerate().map(|(index, event)| (event, index)).collect();
+        sorted.sort_unstable();
+        for &shape in &self.shapes {
+            let number = seen[shape as usize];
+            seen[shape as usize] += 1;
+            if let Ok(place) = sorted.binary_search_by_key(&(shape, number), |&(event, _)| event) {
+                let words = self.words[at..].iter();
+                let mut raw = RawBuf::default();
+                for (code, &word) in shapes[shape as usize].codes().zip(words) {
+                    raw.push(self.arg(code, word));
+                }
+                found[sorted[place].1] = Some(raw);
+            }
+            at += shapes[shape as usize].count as usize;
+        }
+        found.into_iter().map(Option::unwrap_or_default).collect()
+    }
+
+    fn arg(&self, code: u8, word: u64) -> Arg<'_> {
+        if !raw::is_text(code) {
+            return raw::of_word(code, word);
+        }
+        let text = self.texts.get(word as usize);
+        if code == Arg::Str("").code() { Arg::Str(text) } else { Arg::Text(text) }
+    }
+
+    /// Appends the columns, shape by shape.
+    pub(crate) fn put(&self, out: &mut Opened, shapes: &[Shape]) {
+        if self.shapes.is_empty() {
+            return;
+        }
+        let mut columns = Columns::new(&self.texts);
+        let places = self.places(shapes);
+        let mut from = 0;
+        for (shape, count) in shapes.iter().zip(self.counts(shapes.len())) {
+            let events = &places[from..from + count as usize];
+            from += count as usize;
+            for (index, code) in shape.codes().enumerate() {
+                let words = events.iter().map(|&at| self.words[at as usize + index]);
+                if !events.is_empty() {
+                    columns.put(code, words);
+                }
+            }
+        }
+        columns.append(out);
+    }
+
+    /// Where each event's words begin, sorted by shape.
+    fn places(&self, shapes: &[Shape]) -> Vec<u32> {
+        let mut next = self.counts(shapes.len());
+        let mut sum = 0;
+        for count in &mut next {
+            sum += std::mem::replace(count, sum);
+        }
+        let mut places = vec![0; self.shapes.len()];
+        let mut at = 0;
+        for &shape in &self.shapes {
+            let place = &mut next[shape as usize];
+            places[*place as usize] = at;
+            *place += 1;
+            at += shapes[shape as usize].count;
+        }
+        places
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.shapes.clear();
+        self.words.clear();
+        self.texts.clear();
+        self.referred = 0;
+    }
+}
+
+fn word_of(arg: Arg<'_>, code: u8) -> u64 {
+    debug_assert_eq!(arg.code(), code);
+    match arg {
+        Arg::None | Arg::Str(_) | Arg::Text(_) => 0,
+        Arg::I8(value) => i64::from(value).cast_unsigned(),
+        Arg::I16(value) => i64::from(value).cast_unsigned(),
+        Arg::I32(value) => i64::from(value).cast_unsigned(),
+        Arg::I64(value) => value.cast_unsigned(),
+        Arg::U64(value) => value,
+        Arg::F32(value) => f64::from(value).to_bits(),
+        Arg::F64(value) => value.to_bits(),
+        Arg::Bool(value) => u64::from(value),
+        Arg::Char(value) => u64::from(u32::from(value)),
+    }
+}
+
+/// The texts of a block's arguments, each once.
+#[derive(Debug, Default)]
+struct Texts {
+    numbers: HashTable<u32>,
+    ends: Vec<u32>,
+    text: String,
+}
+
+impl Texts {
+    fn number(&mut self, text: &str) -> u64 {
+        let Self { numbers, ends, text: all } = self;
+        let hash = hash(text);
+        let of = |number: u32| {
+            let start = if number == 0 { 0 } else { ends[number as usize - 1] as usize };
+            &all[start..ends[number as usize] as usize]
+        };
+        if let Some(&number) = numbers.find(hash, |&number| of(number) == text) {
+            return u64::from(number);
+        }
+        let number = ends.len() as u32;
+        numbers.insert_unique(hash, number, |&number| self::hash(of(number)));
+        all.push_str(text);
+        ends.push(all.len() as u32);
+        u64::from(number)
+    }
+
+    fn get(&self, number: usize) -> &str {
+        let start = if number == 0 { 0 } else { self.ends[number - 1] as usize };
+        &self.text[start..self.ends[number] as usize]
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    fn clear(&mut self) {
+        self.numbers.clear();
+        self.ends.clear();
+        self.text.clear();
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    use std::hash::BuildHasher;
+    foldhash::fast::FixedState::with_seed(0).hash_one(text)
+}
+
+/// The columns as they are written.
+struct Columns<'a> {
+    modes: Vec<u8>,
+    integers: Planes,
+    cuts: Vec<[usize; 3]>,
+    floats: Vec<f64>,
+    texts: &'a Texts,
+    /// By number in `texts`: its number in the block + 1, in the order in which they are written; 0 for those that were not yet.
+    written: Vec<u32>,
+    order: Vec<u32>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(texts: &'a Texts) -> Self {
+        let written = vec![0; texts.ends.len()];
+        let (modes, cuts, floats, order) = Default::default();
+        Self { modes, integers: Planes::default(), cuts, floats, texts, written, order }
+    }
+
+    fn put(&mut self, code: u8, words: impl Iterator<Item = u64> + Clone) {
+        if code == Arg::None.code() {
+            return;
+        }
+        if raw::is_text(code) {
+            self.modes.push(PLAIN);
+            for word in words {
+                let number = self.number_of_text(word as usize);
+                self.integers.put(number);
+            }
+        } else if raw::is_float(code) {
+            self.put_floats(code == Arg::F32(0.0).code(), words.map(f64::from_bits));
+        } else {
+            let mode = self.put_integers(is_signed(code), words);
+            self.modes.push(mode);
+        }
+        self.cuts.push(self.integers.lengths());
+    }
+
+    /// 0 for a text that comes here for the first time, otherwise its number + 1.
+    fn number_of_text(&mut self, number: usize) -> u64 {
+        let written = &mut self.written[number];
+        if *written == 0 {
+            self.order.push(number as u32);
+            *written = self.order.len() as u32;
+            return 0;
+        }
+        u64::from(*written)
+    }
+
+    fn put_integers(&mut self, signed: bool, words: impl Iterator<Item = u64> + Clone) -> u8 {
+        let plainly = |word: u64| if signed { zigzag(word.cast_signed()) } else { word };
+        let (mut plain, mut delta, mut last) = (0u64, 0u64, 0u64);
+        for word in words.clone() {
+            plain += u64::from(64 - plainly(word).leading_zeros());
+            delta += u64::from(64 - zigzag(word.wrapping_sub(last).cast_signed()).leading_zeros());
+            last = word;
+        }
+        if plain <= delta {
+            words.for_each(|word| self.integers.put(plainly(word)));
+            return PLAIN;
+        }
+        last = 0;
+        for word in words {
+            self.integers.put(zigzag(word.wrapping_sub(last).cast_signed()));
+            last = word;
+        }
+        DELTA
+    }
+
+    fn put_floats(&mut self, single: bool, values: impl Iterator<Item = f64> + Clone) {
+        match exponent(values.clone(), single) {
+            Some((exponent, single)) => {
+                let decimals = values.map(|value| ((value * TENS[exponent]).round() as i64).cast_unsigned());
+                let delta = self.put_integers(true, decimals);
+                self.modes.push(delta | (exponent as u8) << 1 | if single { SINGLE } else { 0 });
+            }
+            None => {
+                self.floats.extend(values);
+                self.modes.push(BITS);
+            }
+        }
+    }
+
+    fn append(&self, out: &mut Opened) {
+        out.column(&self.modes);
+        self.integers.append_cut(out, &self.cuts);
+        // All lowest bytes, then all second ones, and so on: signs and exponents resemble each other, and zstd sees them side by side.
+        let mut bytes = Vec::new();
+        for plane in 0..8 {
+            bytes.clear();
+            bytes.extend(self.floats.iter().map(|value| value.to_le_bytes()[plane]));
+            out.column(&bytes);
+        }
+        let texts = self.order.iter().map(|&number| self.texts.get(number as usize));
+        let (mut lengths, mut all) = (Vec::new(), Vec::new());
+        for text in texts {
+            varint::put(&mut lengths, text.len() as u64);
+            all.extend_from_slice(text.as_bytes());
+        }
+        out.column(&lengths);
+        out.column(&all);
+    }
+}
+
+fn is_signed(code: u8) -> bool {
+    [Arg::I8(0), Arg::I16(0), Arg::I32(0), Arg::I64(0)].iter().any(|arg| arg.code() == code)
+}
+
+/// The least power of ten that makes integers of all `values`, and whether only as the `f32` next to each; `None` where there is none.
+fn exponent(values: impl Iterator<Item = f64> + Clone, single: bool) -> Option<(usize, bool)> {
+    let try_all = |single: bool| {
+        let mut exponent = 0;
+        for value in values.clone() {
+            while !is_decimal(value, exponent, single) {
+                exponent += 1;
+                if exponent == TENS.len() {
+                    return None;
+                }
+            }
+        }
+        // A larger power need not do what a smaller one did.
+        values.clone().all(|value| is_decimal(value, exponent, single)).then_some((exponent, single))
+    };
+    if single { try_all(true) } else { try_all(false).or_else(|| try_all(true)) }
+}
+
+#[inline]
+fn is_decimal(value: f64, exponent: usize, single: bool) -> bool {
+    let decimal = (value * TENS[exponent]).round();
+    decimal.abs() < EXACT && of_decimal(decimal as i64, exponent, single).to_bits() == value.to_bits()
+}
+
+/// The float that is `decimal` / 10^`exponent`: the nearest one, since both are exact.
+#[inline]
+fn of_decimal(decimal: i64, exponent: usize, single: bool) -> f64 {
+    let value = decimal as f64 / TENS[exponent];
+    if single { f64::from(value as f32) } else { value }
+}
+
+/// The arguments of a block.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Args {
+    /// By shape, by argument.
+    columns: Vec<Vec<Column>>,
+    ends: Vec<u32>,
+    text: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Column {
+    None,
+    Words(u8, Vec<u64>),
+    Texts(u8, Vec<u32>),
+}
+
+impl Args {
+    /// Argument `index` of the `event`th event of call site `site`; [`Arg::None`] where there is none.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, site: u32, event: u32, index: usize) -> Arg<'_> {
+        let column = self.columns.get(site as usize).and_then(|columns| columns.get(index));
+        match column {
+            Some(Column::Words(code, words)) => {
+                words.get(event as usize).map_or(Arg::None, |&word| raw::of_word(*code, word))
+            }
+            Some(Column::Texts(code, texts)) => texts.get(event as usize).map_or(Arg::None, |&number| {
+                let text = self.text_of(number as usize);
+                if *code == Arg::Str("").code() { Arg::Str(text) } else { Arg::Text(text) }
+            }),
+            Some(Column::None) | None => Arg::None,
+        }
+    }
+
+    /// As [`Args::get`], as a number: integers beyond 2^53 rounded, `None` for what is none.
+    #[inline]
+    #[must_use]
+    pub fn number(&self, site: u32, event: u32, index: usize) -> Option<f64> {
+        let Some(Column::Words(code, words)) = self.columns.get(site as usize)?.get(index) else { return None };
+        let word = *words.get(event as usize)?;
+        Some(if raw::is_float(*code) {
+            f64::from_bits(word)
+        } else if is_signed(*code) {
+            word.cast_signed() as f64
+        } else {
+            word as f64
+        })
+    }
+
+    fn referred(&self) -> usize {
+        let texts = self.columns.iter().flatten().filter_map(|column| match column {
+            Column::Texts(_, texts) => Some(texts),
+            Column::None | Column::Words(..) => None,
+        });
+        texts.flatten().map(|&number| self.text_of(number as usize).len()).sum()
+    }
+
+    fn text_of(&self, number: usize) -> &str {
+        let start = if number == 0 { 0 } else { self.ends[number - 1] as usize };
+        &self.text[start..self.ends[number] as usize]
+    }
+}
+
+/// Reads what [`Values::put`] wrote, for `counts` events of shapes with these `codes`.
+pub(crate) fn read<'c>(
+    reader: &mut Reader<'_>,
+    codes: impl ExactSizeIterator<Item = &'c [u8]> + Clone,
+    counts: &[u32],
+) -> Result<Args> {
+    let total: usize = codes.clone().zip(counts).map(|(codes, &count)| codes.len() * count as usize).sum();
+    if total == 0 {
+        return Ok(Args::default());
+    }
+    Error::within("arguments", total as u64, VALUES_MAX)?;
+    let mut modes = column(reader, "arguments")?;
+    let mut integers = planes::read(reader, "arguments")?;
+    let mut floats = Floats::read(reader)?;
+    let mut columns = Vec::with_capacity(codes.len());
+    let mut new_texts = 0;
+    for (codes, &count) in codes.zip(counts) {
+        let mut of_shape = Vec::new();
+        if count > 0 {
+            of_shape.reserve_exact(codes.len());
+            for &code in codes {
+                of_shape.push(read_column(code, count as usize, &mut modes, &mut integers, &mut floats, &mut new_texts)?);
+            }
+        }
+        columns.push(of_shape);
+    }
+    modes.finish("arguments")?;
+    integers.finish("arguments")?;
+    floats.finish()?;
+    let mut lengths = column(reader, "texts")?;
+    let all = reader.unsigned("texts")?;
+    let text = std::str::from_utf8(reader.take("texts", all)?).map_err(|_| Error::invalid("texts", "not UTF-8"))?;
+    let mut ends = Vec::with_capacity(new_texts as usize);
+    let mut at = 0;
+    for _ in 0..new_texts {
+        at += Error::within("text", lengths.unsigned("texts")?, STRING_BYTES_MAX)?;
+        if !text.is_char_boundary(at) {
+            return Err(Error::invalid("texts", "one ends beyond the texts or within a character"));
+        }
+        ends.push(at as u32);
+    }
+    lengths.finish("texts")?;
+    if at != text.len() {
+        return Err(Error::invalid("texts", format!("{} bytes too many", text.len() - at)));
+    }
+    let args = Args { columns, ends, text: text.to_owned() };
+    Error::within("texts referred to", args.referred() as u64, DECODED_BYTES_MAX)?;
+    Ok(args)
+}
+
+fn read_column(
+    code: u8,
+    count: usize,
+    modes: &mut Reader<'_>,
+    integers: &mut PlaneReader<'_>,
+    floats: &mut Floats<'_>,
+    new_texts: &mut u32,
+) -> Result<Column> {
+    const FIELD: &str = "arguments";
+    if code == Arg::None.code() {
+        return Ok(Column::None);
+    }
+    let mode = modes.byte(FIELD)?;
+    let left = if mode == BITS { floats.left() } else { integers.left() };
+    if count > left {
+        return Err(Error::Truncated { field: FIELD, needed: count as u64, left: left as u64 });
+    }
+    if raw::is_text(code) {
+        let mut texts = Vec::with_capacity(count);
+        for _ in 0..count {
+            texts.push(match integers.next(FIELD)? {
+                0 => {
+                    *new_texts += 1;
+                    *new_texts - 1
+                }
+                number if number <= u64::from(*new_texts) => number as u32 - 1,
+                number => return Err(Error::invalid("texts", format!("text {number} of {new_texts}"))),
+            });
+        }
+        return Ok(Column::Texts(code, texts));
+    }
+    let mut words = Vec::with_capacity(count);
+    if mode == BITS {
+        for _ in 0..count {
+            words.push(floats.next()?);
+        }
+        return Ok(Column::Words(code, words));
+    }
+    let float = raw::is_float(code);
+    let signed = float || is_signed(code);
+    let mut last = 0u64;
+    for _ in 0..count {
+        let number = integers.next(FIELD)?;
+        last = match mode & DELTA {
+            DELTA => last.wrapping_add(unzigzag(number).cast_unsigned()),
+            _ if signed => unzigzag(number).cast_unsigned(),
+            _ => number,
+        };
+        words.push(last);
+    }
+    if float {
+        let exponent = usize::from((mode & EXPONENT) >> 1);
+        if exponent >= TENS.len() {
+            return Err(Error::invalid(FIELD, format!("mode {mode} of a float")));
+        }
+        let single = mode & SINGLE != 0;
+        for word in &mut words {
+            *word = of_decimal(word.cast_signed(), exponent, single).to_bits();
+        }
+    }
+    Ok(Column::Words(code, words))
+}
+
+/// Floats byte by byte, lowest bytes first.
+struct Floats<'a>([Reader<'a>; 8]);
+
+impl<'a> Floats<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self> {
+        let mut planes = [Reader::new(&[]); 8];
+        for plane in &mut planes {
+            *plane = column(reader, "floats")?;
+        }
+        Ok(Self(planes))
+    }
+
+    fn left(&self) -> usize {
+        self.0[0].left()
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<u64> {
+        let mut bytes = [0; 8];
+        for (byte, plane) in bytes.iter_mut().zip(&mut self.0) {
+            *byte = plane.byte("floats")?;
+        }
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn finish(self) -> Result<()> {
+        self.0.into_iter().try_for_each(|plane| plane.finish("floats"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
