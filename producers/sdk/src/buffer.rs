@@ -6,6 +6,7 @@
 //! - A chunk goes back to the pool by the reader, once its `next` is set and its events were read; the owner never looks back at it.
 //! - The owner may start its chunk over only when `drained` says that the reader is done with all of it.
 
+use crate::aggregate::Table;
 use crate::chunk::{self, Chunk};
 use crate::clock;
 use crate::event::{LOST, Lost, TAG_BITS};
@@ -33,8 +34,10 @@ pub(crate) struct Buffer {
     told: [Cell<u64>; Lost::COUNT],
     /// Words written before those of the chunk.
     base: Cell<u64>,
-    /// A log line that is being formatted.
+    /// An event that is being formatted.
     pub(crate) text: Text,
+    /// What the thread counts.
+    pub(crate) aggregates: Table,
 
     /// The thread's first chunk, for the reader to begin with.
     pub(crate) first: AtomicPtr<Chunk>,
@@ -65,6 +68,7 @@ impl Buffer {
             told: [const { Cell::new(0) }; Lost::COUNT],
             base: Cell::new(0),
             text: Text::new(),
+            aggregates: Table::new(),
             first: AtomicPtr::new(ptr::null_mut()),
             drained: AtomicU64::new(0),
             ended: AtomicBool::new(false),

@@ -18,7 +18,8 @@ pub fn start(app: &str) -> Result<Guard> {
 /// How recording is started, where the defaults do not fit.
 ///
 /// Where an environment variable says the same thing it wins, so that a program can be redirected without building it anew:
-/// `FRAMELAKE_ENDPOINT` (`off` records nothing), `FRAMELAKE_PROPERTIES` (`build=1234,map=castle`), `FRAMELAKE_PARENT_PROCESS`, `FRAMELAKE_LEVEL`,
+/// `FRAMELAKE_ENDPOINT` (`off` records nothing), `FRAMELAKE_PROPERTIES` (`build=1234,map=castle`), `FRAMELAKE_PARENT_PROCESS`, `FRAMELAKE_FILTER`,
+/// `FRAMELAKE_LEVEL`,
 /// `FRAMELAKE_DRAIN_PERIOD` (`100ms`).
 ///
 /// ```no_run
@@ -72,10 +73,23 @@ impl Builder {
         self
     }
 
-    /// Lines up to this level are recorded (default: all); `None` records none. Spans, metrics and frames are not affected.
+    /// Lines up to this level are recorded (default: all); `None` records none. Spans, metrics and frames are not affected, nor are targets for which the
+    /// [filter](Builder::filter) has a rule.
     pub fn level(mut self, level: impl Into<Option<Level>>) -> Self {
-        self.settings.level = level.into();
+        self.settings.filter.set_level(level.into());
         self
+    }
+
+    /// What is recorded: rules with commas in between, such as `info,net=debug,spans:physics=off,metrics:audio=off`. Without a target a rule holds for all that
+    /// have no rule of their own; `net` is for `net` and what is below it (`net::http`), and the longest target that fits decides. For log lines (`logs:`, which
+    /// may be left out) a rule is a level or `off`; for spans (`spans:`, async ones too) and measurements (`metrics:`) it is `on` or `off`. What no rule
+    /// is about is recorded. [`set_filter`](crate::set_filter) changes it while the program runs.
+    ///
+    /// # Errors
+    /// A rule cannot be understood.
+    pub fn filter(mut self, filter: &str) -> Result<Self> {
+        self.settings.filter = filter.parse()?;
+        Ok(self)
     }
 
     /// How often buffers are drained and blocks sealed: 10 ms to 60 s, by default 1 s.

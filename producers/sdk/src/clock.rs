@@ -1,18 +1,49 @@
 //! Ticks: what an event is stamped with. Read in a few nanoseconds here, made into time elsewhere.
 
 use framelake_wire::TimeSample;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{Relaxed, Release},
+};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Events are not recorded.
+/// The state in which events are not recorded.
 pub(crate) const OFF: u32 = 0;
-/// Events are recorded, stamped by the processor's counter.
+/// Events are stamped by the processor's counter.
 pub(crate) const COUNTER: u32 = 1;
-/// Events are recorded, stamped by the operating system's monotonic clock.
+/// Events are stamped by the operating system's monotonic clock.
 pub(crate) const MONOTONIC: u32 = 2;
 
-/// Whether events are recorded and by which clock: one of the constants above. One load answers both.
-pub(crate) static RECORDING: AtomicU32 = AtomicU32::new(OFF);
+const CLOCK_BITS: u32 = 2;
+const CLOCK_MASK: u32 = (1 << CLOCK_BITS) - 1;
+
+/// Whether events are recorded, by which clock, and since when what was found out about call sites holds: [`OFF`], or the clock and above it a
+/// generation. One load answers all.
+static STATE: AtomicU32 = AtomicU32::new(OFF);
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// Records by `clock` from now on; call sites find out anew whether they are to be recorded.
+pub(crate) fn start_recording(clock: u32) {
+    STATE.store(next_generation() | clock, Release);
+}
+
+/// Call sites find out anew whether they are to be recorded, if any are.
+pub(crate) fn renew() {
+    let generation = next_generation();
+    let renewed = |state| (state != OFF).then_some(generation | state & CLOCK_MASK);
+    // Where recording stops meanwhile it stays off.
+    let _ = STATE.fetch_update(Release, Relaxed, renewed);
+}
+
+/// Nothing is recorded from now on.
+pub(crate) fn stop_recording() {
+    STATE.store(OFF, Release);
+}
+
+/// Those of one generation are not taken for those of another before a billion more went by.
+fn next_generation() -> u32 {
+    (GENERATION.fetch_add(1, Relaxed) + 1) << CLOCK_BITS
+}
 
 /// Tries per sample; the tightest is kept. A try costs about 50 ns, and one in a thousand is interrupted.
 const TRIES: usize = 8;
@@ -31,16 +62,16 @@ pub(crate) fn domain(clock: u32) -> &'static str {
     }
 }
 
-/// The ticks of `clock` now.
+/// The ticks now of the clock that `state` (or a clock alone) says.
 #[inline(always)]
-pub(crate) fn now(clock: u32) -> u64 {
-    if clock == COUNTER { counter() } else { monotonic_ns().cast_unsigned() }
+pub(crate) fn now(state: u32) -> u64 {
+    if state & CLOCK_MASK == COUNTER { counter() } else { monotonic_ns().cast_unsigned() }
 }
 
-/// The clock in force, and [`OFF`] when events are not recorded.
+/// The state: [`OFF`] when events are not recorded.
 #[inline(always)]
 pub(crate) fn recording() -> u32 {
-    if cfg!(feature = "off") { OFF } else { RECORDING.load(Relaxed) }
+    if cfg!(feature = "off") { OFF } else { STATE.load(Relaxed) }
 }
 
 /// All clocks at one instant.

@@ -11,7 +11,9 @@ const ENDPOINT: &str = "FRAMELAKE_ENDPOINT";
 const PROPERTIES: &str = "FRAMELAKE_PROPERTIES";
 /// The id of the process that started this one.
 pub(crate) const PARENT_PROCESS: &str = "FRAMELAKE_PARENT_PROCESS";
-/// Lines up to this level are recorded.
+/// What is recorded: `info,net=debug,spans:physics=off`.
+const FILTER: &str = "FRAMELAKE_FILTER";
+/// Lines up to this level are recorded, where no rule for their target says otherwise.
 const LEVEL: &str = "FRAMELAKE_LEVEL";
 /// How often buffers are drained, such as `100ms`.
 const DRAIN_PERIOD: &str = "FRAMELAKE_DRAIN_PERIOD";
@@ -31,8 +33,11 @@ fn apply_from(settings: &mut Settings, variable: impl Fn(&str) -> Option<String>
     if let Some(text) = variable(PARENT_PROCESS) {
         settings.parent = Some(text.trim().parse().map_err(Error::ParentProcess)?);
     }
+    if let Some(text) = variable(FILTER) {
+        settings.filter = text.parse()?;
+    }
     if let Some(text) = variable(LEVEL) {
-        settings.level = level::parse(&text)?;
+        settings.filter.set_level(level::parse(&text)?);
     }
     if let Some(text) = variable(DRAIN_PERIOD) {
         settings.drain_period = duration(&text).ok_or(Error::DrainPeriod { text })?;
@@ -63,7 +68,7 @@ fn duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Level;
+    use crate::filter::Filter;
 
     fn apply_text(pairs: &[(&str, &str)]) -> Result<Settings> {
         let mut settings = Settings { endpoint: "http://built:1".into(), ..Settings::default() };
@@ -78,6 +83,7 @@ mod tests {
             (ENDPOINT, "http://set:2"),
             (PROPERTIES, "build=1234, map=arena,"),
             (PARENT_PROCESS, "0190163d-8694-739b-aea5-966c26f8ad91"),
+            (FILTER, "info,net=debug"),
             (LEVEL, "warn"),
             (DRAIN_PERIOD, "100ms"),
         ])
@@ -88,12 +94,12 @@ mod tests {
             [("build".into(), "1234".into()), ("map".into(), "arena".into())]
         );
         assert_eq!(settings.parent.unwrap().to_string(), "0190163d-8694-739b-aea5-966c26f8ad91");
-        assert_eq!(settings.level, Some(Level::Warn));
+        assert_eq!(settings.filter, "warn,net=debug".parse().unwrap());
         assert_eq!(settings.drain_period, Duration::from_millis(100));
 
         let untouched = apply_text(&[]).unwrap();
-        assert_eq!((untouched.endpoint.as_str(), untouched.level), ("http://built:1", Some(Level::Trace)));
-        assert_eq!(apply_text(&[(LEVEL, "off")]).unwrap().level, None);
+        assert_eq!((untouched.endpoint.as_str(), untouched.filter), ("http://built:1", Filter::default()));
+        assert_eq!(apply_text(&[(LEVEL, "off")]).unwrap().filter, "off".parse().unwrap());
     }
 
     #[test]
@@ -103,6 +109,7 @@ mod tests {
             assert!(message.contains(remedy), "{message}");
         };
         check(LEVEL, "loud", "give off, fatal");
+        check(FILTER, "loud", "spans:physics=off");
         check(DRAIN_PERIOD, "often", "such as 100ms");
         check(PROPERTIES, "build", "key=value");
         check(PARENT_PROCESS, "12", "give a UUID");

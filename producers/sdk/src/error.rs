@@ -24,6 +24,14 @@ pub enum Error {
         /// What was given.
         text: String,
     },
+    /// Not a rule of a filter.
+    #[error(
+        "{text:?} is not a rule of a filter; give a level or off for log lines (info, net=debug), on or off for others (spans:physics=off, metrics:on)"
+    )]
+    Filter {
+        /// The rule.
+        text: String,
+    },
     /// Not a duration.
     #[error("{text:?} is not a drain period; give 10ms to 60s, such as 100ms or 1s")]
     DrainPeriod {

@@ -40,6 +40,8 @@
 //! Not for signal handlers: an event recorded there may overwrite one half written. Not for `async` functions yet: a [`Span`] stays on its thread,
 //! so it cannot be held across an await in a task that moves.
 
+mod aggregate;
+mod arg;
 mod buffer;
 mod builder;
 mod chunk;
@@ -49,6 +51,8 @@ mod dictionary;
 mod environment;
 mod error;
 mod event;
+mod filter;
+mod instrument;
 mod level;
 mod macros;
 mod merge;
@@ -75,15 +79,19 @@ pub use framelake_transport as transport;
 pub use framelake_wire::{ProcessId, StreamId, StreamKind};
 pub use level::Level;
 pub use properties::PropertySet;
-pub use record::{MetricValue, Span};
+pub use instrument::{InCurrentSpan, Instrument, Instrumented};
+pub use record::{AsyncSpan, MetricValue, Span};
 pub use report::{KindStats, Report, Stats, StreamReport};
-pub use session::{Guard, adopt, flush, process_id, stats};
+pub use session::{Guard, adopt, flush, process_id, set_filter, stats};
 
 /// What the macros expand to; not for direct use, and free to change.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::record::{frame, log, log_enabled, log_formatted, metric};
+    pub use crate::aggregate::{counter, histogram};
+    pub use crate::arg::{ArgValue, Args, ErasedArg, Formatted, Probe, ProbeFormatted, ProbeRaw, Raw, Str};
+    pub use crate::record::{frame, log, log_args, log_enabled, log_formatted, log_on, metric, metric_args, on};
     pub use crate::site::CallSite;
+    pub use framelake_macros::{__log, __metric, __span};
 
     /// Whether a format string has neither arguments nor escaped braces.
     #[must_use]

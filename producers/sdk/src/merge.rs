@@ -5,18 +5,22 @@
 use crate::event::Lost;
 use crate::reader::Event;
 use crate::stream::{Outlet, Stream};
-use framelake_wire::encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, ThreadId, Value};
+use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, ThreadId};
+use framelake_wire::raw::Raw;
 
-/// Entries and bytes of text that wait for their order; beyond these the order is kept within each such lot only. 64 Ki × 40 B = 2.5 MiB.
+/// Entries and words of arguments that wait for their order; beyond these the order is kept within each such lot only. 64 Ki × 56 B = 3.5 MiB, and
+/// 256 Ki × 8 B = 2 MiB.
 const ENTRIES_MAX: usize = 65_536;
-const TEXT_BYTES_MAX: usize = 2 * 1024 * 1024;
+const WORDS_MAX: usize = 256 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Merge {
     lines: Vec<Entry<Line>>,
-    text: String,
+    /// The arguments of lines and measurements.
+    words: Vec<u64>,
     measures: Vec<Entry<Measure>>,
     frames: Vec<Entry<Mark>>,
+    asyncs: Vec<Entry<Async>>,
 }
 
 /// The streams of a process, one of each kind.
@@ -24,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) logs: Stream<LogEncoder>,
     pub(crate) metrics: Stream<MetricEncoder>,
     pub(crate) frames: Stream<FrameEncoder>,
+    pub(crate) asyncs: Stream<AsyncEncoder>,
 }
 
 struct Entry<T> {
@@ -33,13 +38,39 @@ struct Entry<T> {
 }
 
 enum Line {
-    Static { site: SiteId },
-    Text { site: SiteId, start: u32, end: u32 },
+    Args { site: SiteId, args: Args },
     Lost(u64),
 }
 
 enum Measure {
-    Value { site: SiteId, value: Value, properties: Option<PropertiesId> },
+    Args { site: SiteId, args: Args, properties: Option<PropertiesId> },
+    Lost(u64),
+}
+
+/// Arguments that wait in [`Merge::words`].
+#[derive(Clone, Copy)]
+struct Args {
+    codes: u64,
+    start: u32,
+    count: u8,
+}
+
+impl Args {
+    fn put(raw: Raw<'_>, words: &mut Vec<u64>) -> Self {
+        let start = words.len() as u32;
+        words.extend_from_slice(raw.words());
+        Self { codes: raw.codes(), start, count: raw.count() as u8 }
+    }
+
+    fn of<'a>(&self, words: &'a [u64]) -> Raw<'a> {
+        let taken = Raw::take(usize::from(self.count), self.codes, &words[self.start as usize..]);
+        taken.expect("as they were put").0
+    }
+}
+
+enum Async {
+    Begin { site: SiteId, id: u64, parent: u64, fields: Args },
+    End { id: u64 },
     Lost(u64),
 }
 
@@ -52,23 +83,26 @@ impl Merge {
     /// Takes an event that is not a span's.
     pub(crate) fn add(&mut self, ticks: u64, thread: ThreadId, event: Event<'_>) {
         match event {
-            Event::Log { site, text } => {
-                let site = SiteId(site - 1);
-                let what = match text {
-                    None => Line::Static { site },
-                    Some(text) => {
-                        let start = self.text.len() as u32;
-                        self.text.push_str(text);
-                        Line::Text { site, start, end: self.text.len() as u32 }
-                    }
-                };
+            Event::Log { site, args } => {
+                let what = Line::Args { site: SiteId(site - 1), args: Args::put(args, &mut self.words) };
                 self.lines.push(Entry { ticks, thread, what });
             }
-            Event::Metric { site, properties, value } => {
+            Event::Metric { site, properties, args } => {
                 let properties = properties.checked_sub(1).map(PropertiesId);
-                let what = Measure::Value { site: SiteId(site - 1), value, properties };
-                self.measures.push(Entry { ticks, thread, what });
+                let args = Args::put(args, &mut self.words);
+                self.measures.push(Entry { ticks, thread, what: Measure::Args { site: SiteId(site - 1), args, properties } });
             }
+            Event::AsyncBegin { site, id, parent, fields } => {
+                let fields = Args::put(fields, &mut self.words);
+                let what = Async::Begin { site: SiteId(site - 1), id, parent, fields };
+                self.asyncs.push(Entry { ticks, thread, what });
+            }
+            Event::AsyncEnd { id } => self.asyncs.push(Entry { ticks, thread, what: Async::End { id } }),
+            Event::Lost { what: Lost::Asyncs, count } => {
+                self.asyncs.push(Entry { ticks, thread, what: Async::Lost(count) });
+            }
+            // Their spans stay open, and are counted as such.
+            Event::Lost { what: Lost::AsyncEnds, .. } => {}
             Event::Frame => self.frames.push(Entry { ticks, thread, what: Mark::Frame }),
             Event::Lost { what: Lost::Logs, count } => {
                 self.lines.push(Entry { ticks, thread, what: Line::Lost(count) });
@@ -91,7 +125,8 @@ impl Merge {
         self.lines.len() >= ENTRIES_MAX
             || self.measures.len() >= ENTRIES_MAX
             || self.frames.len() >= ENTRIES_MAX
-            || self.text.len() >= TEXT_BYTES_MAX
+            || self.asyncs.len() >= ENTRIES_MAX
+            || self.words.len() >= WORDS_MAX
     }
 
     /// Encodes all that waits, in the order of the ticks.
@@ -101,27 +136,37 @@ impl Merge {
         for line in self.lines.drain(..) {
             let encoder = &mut shared.logs.encoder;
             match line.what {
-                Line::Static { site } => encoder.push(site, line.thread, line.ticks, None),
-                Line::Text { site, start, end } => {
-                    encoder.push(site, line.thread, line.ticks, Some(&self.text[start as usize..end as usize]));
-                }
+                Line::Args { site, args } => encoder.push_args(site, line.thread, line.ticks, args.of(&self.words)),
                 Line::Lost(count) => encoder.dropped(count),
             }
             shared.logs.seal_full(outlet);
         }
-        self.text.clear();
 
         self.measures.sort_by_key(|measure| measure.ticks);
         for measure in self.measures.drain(..) {
             let encoder = &mut shared.metrics.encoder;
             match measure.what {
-                Measure::Value { site, value, properties } => {
-                    encoder.push(site, measure.thread, measure.ticks, value, properties);
+                Measure::Args { site, args, properties } => {
+                    encoder.push_args(site, measure.thread, measure.ticks, args.of(&self.words), properties);
                 }
                 Measure::Lost(count) => encoder.dropped(count),
             }
             shared.metrics.seal_full(outlet);
         }
+
+        self.asyncs.sort_by_key(|event| event.ticks);
+        for event in self.asyncs.drain(..) {
+            let encoder = &mut shared.asyncs.encoder;
+            match event.what {
+                Async::Begin { site, id, parent, fields } => {
+                    encoder.begin(id, parent, site, event.thread, event.ticks, fields.of(&self.words));
+                }
+                Async::End { id } => encoder.end(id, event.ticks),
+                Async::Lost(count) => encoder.dropped(count),
+            }
+            shared.asyncs.seal_full(outlet);
+        }
+        self.words.clear();
 
         self.frames.sort_by_key(|mark| mark.ticks);
         for mark in self.frames.drain(..) {

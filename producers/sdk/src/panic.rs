@@ -1,5 +1,6 @@
 //! A panic is recorded, and what was recorded before it is sent.
 
+use crate::arg::Str;
 use crate::{Level, clock, record, session, site::CallSite};
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -13,7 +14,7 @@ const PATIENCE_NS: i64 = 30_000_000_000;
 
 static LAST: Mutex<Option<String>> = Mutex::new(None);
 static WAITED_IN_VAIN: AtomicI64 = AtomicI64::new(i64::MIN);
-static SITE: CallSite = CallSite::log(Level::Fatal, "panic: {}", "panic", file!(), line!());
+static SITE: CallSite = CallSite::log(Level::Fatal, "panic: {}", "panic", file!(), line!()).with_args(&["panic", "backtrace"], "");
 
 /// Puts our hook before the one in force, once.
 pub(crate) fn install_hook() {
@@ -40,8 +41,8 @@ fn on_panic(info: &PanicHookInfo<'_>) {
     }
     let Some(session) = session::current() else { return };
     let message = message(info);
-    if record::log_enabled(Level::Fatal) {
-        record::log_formatted(&SITE, format_args!("panic: {message}"));
+    if let Some(on) = record::log_on(Level::Fatal, &SITE) {
+        record::log_args(on, (Str::new(&message), Str::new(&backtrace())));
     }
     *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.clone());
     if cfg!(panic = "abort") {
@@ -56,6 +57,11 @@ fn on_panic(info: &PanicHookInfo<'_>) {
     if !session.flush(FLUSH_TIMEOUT) {
         WAITED_IN_VAIN.store(now, Relaxed);
     }
+}
+
+/// Where the panic came from, whatever `RUST_BACKTRACE` says: it is rare, and nobody can ask for it afterwards.
+fn backtrace() -> String {
+    std::backtrace::Backtrace::force_capture().to_string()
 }
 
 fn message(info: &PanicHookInfo<'_>) -> String {

@@ -2,19 +2,24 @@
 
 use crate::buffer::Buffer;
 use crate::chunk::{self, Chunk, FreeChunk};
-use crate::event::{FLOAT, FRAME, INTEGER, LOG, LOG_TEXT, LOST, Lost, SPAN_BEGIN, SPAN_END, TAG_BITS, TAG_MASK};
-use framelake_wire::encode::Value;
+use crate::event::{
+    ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, LOST, Lost, METRIC_ARGS, SPAN_BEGIN,
+    SPAN_BEGIN_ARGS, SPAN_END, TAG_BITS, TAG_MASK,
+};
+use framelake_wire::{Arg, raw::Raw};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// An event as it was recorded. `site` is the call site's number plus one, as in [`crate::site::CallSite`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
-    Begin { site: u32 },
+    Begin { site: u32, fields: Raw<'a> },
     End,
-    Log { site: u32, text: Option<&'a str> },
-    Metric { site: u32, properties: u32, value: Value },
+    Log { site: u32, args: Raw<'a> },
+    Metric { site: u32, properties: u32, args: Raw<'a> },
     Frame,
+    AsyncBegin { site: u32, id: u64, parent: u64, fields: Raw<'a> },
+    AsyncEnd { id: u64 },
     Lost { what: Lost, count: u64 },
 }
 
@@ -140,29 +145,46 @@ impl Reader {
                     after
                 }
                 (SPAN_BEGIN, [site, after @ ..]) => {
-                    take(ticks, Event::Begin { site: *site as u32 });
+                    take(ticks, Event::Begin { site: *site as u32, fields: Raw::default() });
+                    after
+                }
+                (SPAN_BEGIN_ARGS, [head, after @ ..]) => {
+                    let Some((fields, after)) = args(*head, after) else { return };
+                    take(ticks, Event::Begin { site: *head as u32, fields });
                     after
                 }
                 (LOG, [site, after @ ..]) => {
-                    take(ticks, Event::Log { site: *site as u32, text: None });
+                    take(ticks, Event::Log { site: *site as u32, args: Raw::default() });
                     after
                 }
-                (LOG_TEXT, [head, after @ ..]) => {
-                    let bytes = (head >> 32) as usize;
-                    let Some((text, after)) = after.split_at_checked(bytes.div_ceil(8)) else { return };
-                    // SAFETY: any initialized words are bytes.
-                    let text = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), bytes) };
-                    let text = str::from_utf8(text).unwrap_or("(not text)");
-                    take(ticks, Event::Log { site: *head as u32, text: Some(text) });
+                (LOG_ARGS, [head, after @ ..]) => {
+                    let Some((args, after)) = args(*head, after) else { return };
+                    take(ticks, Event::Log { site: *head as u32, args });
                     after
                 }
-                (tag @ (INTEGER | FLOAT), [head, value, after @ ..]) => {
-                    let value = if tag == INTEGER {
-                        Value::Integer(value.cast_signed())
-                    } else {
-                        Value::Float(f64::from_bits(*value))
-                    };
-                    take(ticks, Event::Metric { site: *head as u32, properties: (head >> 32) as u32, value });
+                (tag @ (INTEGER | FLOAT), [head, after @ ..]) => {
+                    let code = if tag == INTEGER { Arg::I64(0).code() } else { Arg::F64(0.0).code() };
+                    let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return };
+                    take(ticks, Event::Metric { site: *head as u32, properties: (head >> 32) as u32, args });
+                    after
+                }
+                (METRIC_ARGS, [head, after @ ..]) => {
+                    let Some((args, after)) = args(*head, after) else { return };
+                    take(ticks, Event::Metric { site: *head as u32, properties: 0, args });
+                    after
+                }
+                (ASYNC_BEGIN, [site, id, parent, after @ ..]) => {
+                    let (site, id, parent) = (*site as u32, *id, *parent);
+                    take(ticks, Event::AsyncBegin { site, id, parent, fields: Raw::default() });
+                    after
+                }
+                (ASYNC_BEGIN_ARGS, [head, id, parent, after @ ..]) => {
+                    let Some((fields, after)) = args(*head, after) else { return };
+                    take(ticks, Event::AsyncBegin { site: *head as u32, id: *id, parent: *parent, fields });
+                    after
+                }
+                (ASYNC_END, [id, after @ ..]) => {
+                    take(ticks, Event::AsyncEnd { id: *id });
                     after
                 }
                 (FRAME, _) => {
@@ -179,6 +201,12 @@ impl Reader {
             };
         }
     }
+}
+
+/// The arguments behind word 1 of an event, and what follows them.
+fn args(head: u64, words: &[u64]) -> Option<(Raw<'_>, &[u64])> {
+    let (codes, words) = words.split_first()?;
+    Raw::take((head >> 32) as usize, *codes, words)
 }
 
 #[cfg(test)]

@@ -1,53 +1,88 @@
 //! What the macros call. The fast paths are inlined into the program; everything rare is in cold functions.
 
+use crate::arg::{Args, ErasedArg, Formatted};
 use crate::clock::{self, OFF};
-use crate::event::{FLOAT, FRAME, INTEGER, LOG, Lost, SPAN_BEGIN, SPAN_END, TAG_BITS};
+use crate::event::{
+    ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, Lost, METRIC_ARGS, SPAN_BEGIN,
+    SPAN_BEGIN_ARGS, SPAN_END, TAG_BITS,
+};
 use crate::site::CallSite;
+use crate::text::{self, Head};
 use crate::thread;
-use crate::{Level, PropertySet, text};
+use crate::{Level, PropertySet};
+use framelake_wire::{Arg, raw::WHOLE};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Lines up to this level are recorded; 0 while nothing is.
+/// Lines up to this level may be recorded; 0 while nothing is.
 pub(crate) static LEVEL: AtomicU32 = AtomicU32::new(0);
 
-/// Whether lines of `level` are recorded now.
+/// A call site whose events are recorded, and the clock to stamp them with.
+#[derive(Clone, Copy, Debug)]
+pub struct On {
+    state: u32,
+    id: u32,
+}
+
+impl On {
+    /// The call site's number plus one.
+    pub(crate) fn id(self) -> u32 {
+        self.id
+    }
+}
+
+/// Whether lines of `level` may be recorded now.
 #[inline(always)]
 #[must_use]
 pub fn log_enabled(level: Level) -> bool {
     !cfg!(feature = "off") && level as u32 <= LEVEL.load(Relaxed)
 }
 
+/// Whether events of `site` are recorded now.
+#[inline(always)]
+#[must_use]
+pub fn on(site: &'static CallSite) -> Option<On> {
+    let state = clock::recording();
+    if state == OFF {
+        return None;
+    }
+    let id = site.id(state);
+    (id != 0).then_some(On { state, id })
+}
+
+/// Whether lines of `site`, which are of `level`, are recorded now.
+#[inline(always)]
+#[must_use]
+pub fn log_on(level: Level, site: &'static CallSite) -> Option<On> {
+    if log_enabled(level) { on(site) } else { None }
+}
+
 /// Records a line without arguments.
 #[inline(always)]
-pub fn log(site: &'static CallSite) {
-    let clock = clock::recording();
-    let id = site.id();
-    if clock != OFF && id != 0 {
-        write(clock, LOG, [u64::from(id)], Lost::Logs);
-    }
+pub fn log(on: On) {
+    write(on.state, LOG, [u64::from(on.id)], Lost::Logs);
 }
 
 /// Records a line with arguments.
+#[inline(always)]
+pub fn log_args<A: Args>(on: On, args: A) {
+    write_args(on, LOG_ARGS, [], [], Lost::Logs, &args);
+}
+
+/// Records a line whose arguments are not kept apart.
 #[inline(never)]
-pub fn log_formatted(site: &'static CallSite, arguments: fmt::Arguments<'_>) {
-    let clock = clock::recording();
-    let id = site.id();
-    if clock == OFF || id == 0 {
-        return;
-    }
-    let ticks = clock::now(clock);
-    let Some(buffer) = thread::registered() else { return thread::count_unattributed() };
-    if !text::record(buffer, id, ticks, arguments) {
-        text::lose(buffer);
-    }
+pub fn log_formatted(on: On, arguments: fmt::Arguments<'_>) {
+    let args = (Formatted(arguments),);
+    write_composed(on.state, &head(LOG_ARGS, on.id, 1, [], WHOLE, []), Lost::Logs, &args);
 }
 
 /// A value that a metric can have. Integers beyond 63 bits are recorded as the greatest that fits.
 pub trait MetricValue: sealed::Sealed {
     #[doc(hidden)]
-    fn to_event(self) -> (u64, u64);
+    const TAG: u64;
+    #[doc(hidden)]
+    fn to_word(self) -> u64;
 }
 
 mod sealed {
@@ -55,42 +90,51 @@ mod sealed {
 }
 
 macro_rules! metric_value {
-    ($($type:ty),* => $convert:expr) => {$(
+    ($($type:ty),* => $tag:expr, $convert:expr) => {$(
         impl sealed::Sealed for $type {}
         impl MetricValue for $type {
+            const TAG: u64 = $tag;
             #[inline(always)]
             #[allow(clippy::useless_conversion, reason = "one expression for several types")]
-            fn to_event(self) -> (u64, u64) {
+            fn to_word(self) -> u64 {
                 $convert(self)
             }
         }
     )*};
 }
 
-metric_value!(i8, i16, i32, i64, u8, u16, u32, bool => |value| (INTEGER, i64::from(value).cast_unsigned()));
-metric_value!(u64, usize, isize => |value| (INTEGER, i64::try_from(value).unwrap_or(i64::MAX).cast_unsigned()));
-metric_value!(f32, f64 => |value| (FLOAT, f64::from(value).to_bits()));
+metric_value!(i8, i16, i32, i64, u8, u16, u32, bool => INTEGER, |value| i64::from(value).cast_unsigned());
+metric_value!(u64, usize, isize => INTEGER, |value| i64::try_from(value).unwrap_or(i64::MAX).cast_unsigned());
+metric_value!(f32, f64 => FLOAT, |value| f64::from(value).to_bits());
 
 /// Records a measurement.
 #[inline(always)]
-pub fn metric(site: &'static CallSite, value: impl MetricValue, properties: PropertySet) {
-    let clock = clock::recording();
-    if clock == OFF {
-        return;
+pub fn metric<V: MetricValue>(site: &'static CallSite, value: V, properties: PropertySet) {
+    if let Some(on) = on(site) {
+        metric_on(on, value, properties);
     }
-    let id = site.id();
-    let (tag, bits) = value.to_event();
-    if id != 0 {
-        write(clock, tag, [u64::from(properties.id) << 32 | u64::from(id), bits], Lost::Metrics);
-    }
+}
+
+/// Records a measurement of a call site that is recorded.
+#[inline(always)]
+pub(crate) fn metric_on<V: MetricValue>(on: On, value: V, properties: PropertySet) {
+    write(on.state, V::TAG, [u64::from(properties.id) << 32 | u64::from(on.id), value.to_word()], Lost::Metrics);
+}
+
+/// Records a measurement with tags, at most 15 of them.
+#[inline(always)]
+pub fn metric_args<V: MetricValue, A: Args>(on: On, value: V, tags: A) {
+    const { assert!(A::COUNT < framelake_wire::raw::ARGS_MAX, "a measurement has at most 15 tags") };
+    let code = if V::TAG == INTEGER { Arg::I64(0).code() } else { Arg::F64(0.0).code() };
+    write_args(on, METRIC_ARGS, [], [(code, value.to_word())], Lost::Metrics, &tags);
 }
 
 /// Marks the end of a frame and the begin of the next.
 #[inline(always)]
 pub fn frame() {
-    let clock = clock::recording();
-    if clock != OFF {
-        write(clock, FRAME, [], Lost::Frames);
+    let state = clock::recording();
+    if state != OFF {
+        write(state, FRAME, [], Lost::Frames);
     }
 }
 
@@ -99,7 +143,7 @@ pub fn frame() {
 #[must_use = "a span ends when this is dropped"]
 pub struct Span {
     /// [`OFF`] when the begin was not recorded: then the end must not be, either.
-    clock: u32,
+    state: u32,
     /// Spans belong to a thread.
     _thread: PhantomData<*const ()>,
 }
@@ -108,31 +152,135 @@ impl Span {
     /// Begins a span.
     #[inline(always)]
     pub fn begin(site: &'static CallSite) -> Self {
-        let clock = clock::recording();
-        if clock == OFF {
-            return Self { clock, _thread: PhantomData };
+        match on(site) {
+            Some(on) => Self::of(on, write(on.state, SPAN_BEGIN, [u64::from(on.id)], Lost::Spans)),
+            None => Self::none(),
         }
-        let id = site.id();
-        let begun = id != 0 && write(clock, SPAN_BEGIN, [u64::from(id)], Lost::Spans);
-        Self { clock: if begun { clock } else { OFF }, _thread: PhantomData }
+    }
+
+    /// Begins a span with fields.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn begin_with<A: Args>(on: On, fields: A) -> Self {
+        Self::of(on, write_args(on, SPAN_BEGIN_ARGS, [], [], Lost::Spans, &fields))
+    }
+
+    /// A span that is not recorded.
+    #[inline(always)]
+    pub fn none() -> Self {
+        Self { state: OFF, _thread: PhantomData }
+    }
+
+    #[inline(always)]
+    fn of(on: On, begun: bool) -> Self {
+        Self { state: if begun { on.state } else { OFF }, _thread: PhantomData }
     }
 }
 
 impl Drop for Span {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.clock != OFF {
-            write(self.clock, SPAN_END, [], Lost::Ends);
+        if self.state != OFF {
+            write(self.state, SPAN_END, [], Lost::Ends);
+        }
+    }
+}
+
+/// A span that may begin on one thread and end on another: a request, a task, a future ([`crate::Instrument`]). It ends when dropped.
+///
+/// Its parent is the async span that was [current](AsyncSpan::in_scope) on the thread where it began.
+#[derive(Debug)]
+#[must_use = "a span ends when this is dropped"]
+pub struct AsyncSpan {
+    /// [`OFF`] when the begin was not recorded.
+    state: u32,
+    id: u64,
+}
+
+impl AsyncSpan {
+    /// Begins a span.
+    #[inline(always)]
+    pub fn begin(site: &'static CallSite) -> Self {
+        match on(site) {
+            Some(on) => Self::write_begin(on, |on, id, parent| {
+                write(on.state, ASYNC_BEGIN, [u64::from(on.id), id, parent], Lost::Asyncs)
+            }),
+            None => Self::none(),
+        }
+    }
+
+    /// Begins a span with fields.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn begin_with<A: Args>(on: On, fields: A) -> Self {
+        Self::write_begin(on, |on, id, parent| {
+            write_args(on, ASYNC_BEGIN_ARGS, [id, parent], [], Lost::Asyncs, &fields)
+        })
+    }
+
+    /// A span that is not recorded.
+    #[inline(always)]
+    pub fn none() -> Self {
+        Self { state: OFF, id: 0 }
+    }
+
+    #[inline(always)]
+    fn write_begin(on: On, write: impl FnOnce(On, u64, u64) -> bool) -> Self {
+        let id = thread::next_async();
+        if write(on, id, thread::current_async()) { Self { state: on.state, id } } else { Self::none() }
+    }
+
+    /// Runs `f` with this span as the current one: async spans that begin meanwhile on this thread are its children.
+    #[inline]
+    pub fn in_scope<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _entered = self.enter();
+        f()
+    }
+
+    #[inline(always)]
+    pub(crate) fn enter(&self) -> Entered {
+        // Where this span is not recorded its children are its parent's.
+        if self.state == OFF { Entered { around: None, _thread: PhantomData } } else { Entered::within(self.id) }
+    }
+}
+
+impl Drop for AsyncSpan {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.state != OFF {
+            write(self.state, ASYNC_END, [self.id], Lost::AsyncEnds);
+        }
+    }
+}
+
+/// While it lives an async span is the current one.
+pub(crate) struct Entered {
+    around: Option<u64>,
+    _thread: PhantomData<*const ()>,
+}
+
+impl Entered {
+    #[inline(always)]
+    pub(crate) fn within(id: u64) -> Self {
+        Self { around: Some(thread::set_current_async(id)), _thread: PhantomData }
+    }
+}
+
+impl Drop for Entered {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(around) = self.around {
+            thread::set_current_async(around);
         }
     }
 }
 
 /// Writes one event; says whether it was recorded. What was not is counted as `lost`.
 #[inline(always)]
-fn write<const N: usize>(clock: u32, tag: u64, rest: [u64; N], lost: Lost) -> bool {
+fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bool {
     let buffer = thread::current();
-    let Some(cursor) = buffer.room(1 + N) else { return write_slowly(clock, tag, &rest, lost) };
-    let ticks = clock::now(clock);
+    let Some(cursor) = buffer.room(1 + N) else { return write_slowly(state, tag, &rest, lost) };
+    let ticks = clock::now(state);
     // SAFETY: `room` said that 1 + N words fit at the cursor.
     unsafe {
         cursor.write(ticks << TAG_BITS | tag);
@@ -146,8 +294,8 @@ fn write<const N: usize>(clock: u32, tag: u64, rest: [u64; N], lost: Lost) -> bo
 
 #[cold]
 #[inline(never)]
-fn write_slowly(clock: u32, tag: u64, rest: &[u64], lost: Lost) -> bool {
-    let ticks = clock::now(clock);
+fn write_slowly(state: u32, tag: u64, rest: &[u64], lost: Lost) -> bool {
+    let ticks = clock::now(state);
     let Some(buffer) = thread::registered() else {
         thread::count_unattributed();
         return false;
@@ -163,4 +311,80 @@ fn write_slowly(clock: u32, tag: u64, rest: &[u64], lost: Lost) -> bool {
         buffer.publish(cursor.add(1 + rest.len()));
     }
     true
+}
+
+/// Writes one event with arguments, `before` their codes and with `first` before them; says whether it was recorded.
+#[inline(always)]
+fn write_args<A: Args, const B: usize, const F: usize>(
+    on: On,
+    tag: u64,
+    before: [u64; B],
+    first: [(u8, u64); F],
+    lost: Lost,
+    args: &A,
+) -> bool {
+    let codes = first.iter().rev().fold(A::CODES, |codes, (code, _)| codes << 4 | u64::from(*code));
+    if A::FORMATTED {
+        let head = head(tag, on.id, A::COUNT + F, before, codes, first.map(|(_, word)| word));
+        return write_composed(on.state, &head, lost, args);
+    }
+    let buffer = thread::current();
+    let Some(cursor) = buffer.room(3 + B + F + args.words()) else {
+        let head = head(tag, on.id, A::COUNT + F, before, codes, first.map(|(_, word)| word));
+        return write_composed_slowly(on.state, &head, lost, args);
+    };
+    let ticks = clock::now(on.state);
+    // SAFETY: `room` said that all these words fit at the cursor.
+    unsafe {
+        cursor.write(ticks << TAG_BITS | tag);
+        cursor.add(1).write(((A::COUNT + F) as u64) << 32 | u64::from(on.id));
+        for (index, word) in before.into_iter().enumerate() {
+            cursor.add(2 + index).write(word);
+        }
+        cursor.add(2 + B).write(codes);
+        for (index, (_, word)) in first.into_iter().enumerate() {
+            cursor.add(3 + B + index).write(word);
+        }
+        let end = args.write(cursor.add(3 + B + F));
+        buffer.publish(end);
+    }
+    true
+}
+
+#[inline(always)]
+fn head<const B: usize, const F: usize>(
+    tag: u64,
+    id: u32,
+    count: usize,
+    before: [u64; B],
+    codes: u64,
+    first: [u64; F],
+) -> Head {
+    let mut head = Head::new(tag, (count as u64) << 32 | u64::from(id));
+    before.into_iter().chain([codes]).chain(first).for_each(|word| head.push(word));
+    head
+}
+
+/// Writes an event whose size is not known before it is written.
+#[inline(never)]
+fn write_composed<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> bool {
+    compose(state, head, lost, &|take| args.for_each(take))
+}
+
+#[cold]
+#[inline(never)]
+fn write_composed_slowly<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> bool {
+    compose(state, head, lost, &|take| args.for_each(take))
+}
+
+fn compose(state: u32, head: &Head, lost: Lost, args: &dyn Fn(&mut dyn FnMut(&dyn ErasedArg))) -> bool {
+    let Some(buffer) = thread::registered() else {
+        thread::count_unattributed();
+        return false;
+    };
+    let recorded = text::record(buffer, state, head, args);
+    if !recorded {
+        buffer.lose(lost);
+    }
+    recorded
 }

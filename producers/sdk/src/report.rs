@@ -22,6 +22,8 @@ pub struct Stats {
     pub metrics: KindStats,
     /// Spans.
     pub spans: KindStats,
+    /// Async spans.
+    pub async_spans: KindStats,
     /// Frames.
     pub frames: KindStats,
     /// Blocks sealed.
@@ -94,7 +96,13 @@ impl Report {
         let mut json = String::new();
         let stats = &self.stats;
         let _ = write!(json, "{{\"process_id\":\"{}\",\"kinds\":{{", self.process_id);
-        let kinds = [("log", stats.logs), ("metric", stats.metrics), ("span", stats.spans), ("frame", stats.frames)];
+        let kinds = [
+            ("log", stats.logs),
+            ("metric", stats.metrics),
+            ("span", stats.spans),
+            ("async", stats.async_spans),
+            ("frame", stats.frames),
+        ];
         for (index, (name, kind)) in kinds.into_iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             let KindStats { emitted, events, dropped } = kind;

@@ -1,18 +1,15 @@
 //! The recording that runs in this process, if one does: from `start` to the guard's drop.
 
-use crate::clock::{self, RECORDING};
+use crate::clock;
 use crate::control::Control;
 use crate::report::{Report, Stats};
 use crate::settings::Settings;
 use crate::worker::{self, Worker};
-use crate::{Error, Result, chunk, environment, panic, process_info, record, wake};
+use crate::{Error, Result, chunk, environment, filter, panic, process_info, record, wake};
 use framelake_transport::{Deliver, Sender, connect};
 use framelake_wire::ProcessId;
 use std::process::Command;
-use std::sync::atomic::{
-    AtomicBool,
-    Ordering::{Relaxed, Release},
-};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -84,8 +81,9 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
         shutdown_timeout: settings.shutdown_timeout,
         worker: Mutex::new(Some(thread)),
     }));
-    RECORDING.store(clock, Release);
-    record::LEVEL.store(settings.level.map_or(0, |level| level as u32), Relaxed);
+    filter::set(settings.filter);
+    clock::start_recording(clock);
+    record::LEVEL.store(filter::level_max(), Relaxed);
     Ok(Guard { process_id: Some(process_id), ended: false })
 }
 
@@ -188,6 +186,15 @@ fn at_exit_and_fork() {}
 /// has. `false` where recording is off.
 pub fn flush(timeout: Duration) -> bool {
     current().is_some_and(|session| session.flush(timeout))
+}
+
+/// Sets what is recorded from now on, as [`Builder::filter`](crate::Builder::filter) has it.
+///
+/// # Errors
+/// The filter cannot be understood; then the one in force stays.
+pub fn set_filter(filter: &str) -> Result<()> {
+    filter::set(filter.parse()?);
+    Ok(())
 }
 
 /// What was recorded so far, as of the last drain; all zero where recording is off.

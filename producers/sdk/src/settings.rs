@@ -1,6 +1,7 @@
 //! What a recording is started with, defaults and bounds.
 
-use crate::{Error, Level, Result};
+use crate::filter::Filter;
+use crate::{Error, Result};
 use framelake_wire::{ProcessId, limits::PROPERTIES_MAX};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,8 +22,7 @@ pub(crate) struct Settings {
     pub(crate) version: String,
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) parent: Option<ProcessId>,
-    /// `None` records no lines.
-    pub(crate) level: Option<Level>,
+    pub(crate) filter: Filter,
     pub(crate) drain_period: Duration,
     pub(crate) memory_budget: usize,
     pub(crate) shutdown_timeout: Duration,
@@ -36,7 +36,7 @@ impl Default for Settings {
             version: String::new(),
             properties: BTreeMap::new(),
             parent: None,
-            level: Some(Level::Trace),
+            filter: Filter::default(),
             drain_period: DRAIN_PERIOD,
             memory_budget: MEMORY_BUDGET,
             shutdown_timeout: SHUTDOWN_TIMEOUT,

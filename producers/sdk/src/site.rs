@@ -1,9 +1,11 @@
 //! Call sites: statics that the macros make, registered at their first use.
 
+use crate::aggregate::NO_PLACE;
+use crate::filter;
 use crate::thread::{self, Busy};
 use framelake_wire::{encode, limits::STRING_BYTES_MAX};
 use std::sync::atomic::{
-    AtomicU32, AtomicUsize,
+    AtomicU32, AtomicU64, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Mutex, PoisonError};
@@ -11,21 +13,54 @@ use std::sync::{Mutex, PoisonError};
 /// A place in the source where an event is recorded. Made by the macros.
 #[derive(Debug)]
 pub struct CallSite {
+    /// What was found out last: in the lower half the state of recording (see [`clock`]) under which it holds, in the upper the number that events carry,
+    /// 0 where they are not recorded.
+    found: AtomicU64,
     /// The number in the registry plus one; 0 before the first use.
     id: AtomicU32,
+    /// Where threads add up what it counts: in the lower half the state under which that holds, in the upper the place.
+    place: AtomicU64,
+    kind: Kind,
+    level: u8,
+    line: u32,
     name: &'static str,
     target: &'static str,
     file: &'static str,
-    line: u32,
-    level: u8,
     unit: &'static str,
+    args: &'static [&'static str],
+    template: &'static str,
+    named: bool,
+    aggregated: bool,
+}
+
+/// What events of a call site are, for the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Log,
+    Metric,
+    Span,
 }
 
 impl CallSite {
     /// A span's call site.
     #[must_use]
     pub const fn span(name: &'static str, target: &'static str, file: &'static str, line: u32) -> Self {
-        Self { id: AtomicU32::new(0), name, target, file, line, level: 0, unit: "" }
+        Self {
+            found: AtomicU64::new(0),
+            id: AtomicU32::new(0),
+            place: AtomicU64::new(0),
+            kind: Kind::Span,
+            level: 0,
+            line,
+            name,
+            target,
+            file,
+            unit: "",
+            args: &[],
+            template: "",
+            named: false,
+            aggregated: false,
+        }
     }
 
     /// A log line's call site; `name` is its format string.
@@ -37,7 +72,7 @@ impl CallSite {
         file: &'static str,
         line: u32,
     ) -> Self {
-        Self { level: level as u8, ..Self::span(name, target, file, line) }
+        Self { kind: Kind::Log, level: level as u8, ..Self::span(name, target, file, line) }
     }
 
     /// A metric's call site.
@@ -49,54 +84,116 @@ impl CallSite {
         file: &'static str,
         line: u32,
     ) -> Self {
-        Self { unit, ..Self::span(name, target, file, line) }
+        Self { kind: Kind::Metric, unit, ..Self::span(name, target, file, line) }
     }
 
-    /// The number that events carry; 0 when it cannot be had (inside the SDK's own allocations).
+    /// The same with arguments of these names. A log line's message is made of them as `template` says, or its format string where that is empty.
+    #[must_use]
+    pub const fn with_args(self, args: &'static [&'static str], template: &'static str) -> Self {
+        Self { args, template, ..self }
+    }
+
+    /// The same, whose first argument is the span's name.
+    #[must_use]
+    pub const fn named(self) -> Self {
+        Self { named: true, ..self }
+    }
+
+    /// The same, whose second argument is how many observations a measurement stands for.
+    #[must_use]
+    pub const fn aggregated(self) -> Self {
+        Self { aggregated: true, ..self }
+    }
+
+    /// The number that events carry; 0 where they are not recorded: the filter says so, or the SDK itself allocates.
     #[inline(always)]
-    pub(crate) fn id(&'static self) -> u32 {
-        let id = self.id.load(Relaxed);
-        if id != 0 { id } else { self.register() }
+    pub(crate) fn id(&'static self, state: u32) -> u32 {
+        let found = self.found.load(Relaxed);
+        if found as u32 == state { (found >> 32) as u32 } else { self.find(state) }
+    }
+
+    /// Where threads add up what this site counts; [`NO_PLACE`] where that is not known or it is not recorded.
+    #[inline(always)]
+    pub(crate) fn place(&'static self, state: u32) -> u32 {
+        let place = self.place.load(Relaxed);
+        if place as u32 == state { (place >> 32) as u32 } else { NO_PLACE }
+    }
+
+    /// Takes a place out of `places`, once, and keeps it for `state`, under which this site is recorded.
+    pub(crate) fn take_place(&'static self, places: &AtomicU32, state: u32) -> u32 {
+        let _sites = SITES.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.place.load(Relaxed);
+        let place = if known != 0 { (known >> 32) as u32 } else { places.fetch_add(1, Release) };
+        self.place.store(u64::from(place) << 32 | u64::from(state), Relaxed);
+        place
     }
 
     #[cold]
     #[inline(never)]
-    fn register(&'static self) -> u32 {
+    fn find(&'static self, state: u32) -> u32 {
         let Some(_busy) = Busy::enter() else {
             thread::count_unattributed();
             return 0;
         };
+        let id = if filter::allows(self.kind, self.level, self.target) { self.registered() } else { 0 };
+        self.found.store(u64::from(id) << 32 | u64::from(state), Relaxed);
+        id
+    }
+
+    fn registered(&'static self) -> u32 {
         let mut sites = SITES.lock().unwrap_or_else(PoisonError::into_inner);
         let id = self.id.load(Relaxed);
         if id != 0 {
             return id;
         }
+        // A measurement's value is its first argument.
+        let value = (self.kind == Kind::Metric).then_some("");
         // Copied, because a plug-in that is unloaded takes its statics with it.
-        let registered: &'static Registered = Box::leak(Box::new(Registered {
-            name: cut(self.name),
-            target: cut(self.target),
-            file: cut(self.file),
-            line: self.line,
-            level: self.level,
-            unit: cut(self.unit),
-        }));
-        sites.push(registered);
-        COUNT.store(sites.len(), Release);
-        let id = u32::try_from(sites.len()).unwrap_or(0);
+        let id = push(
+            &mut sites,
+            Registered {
+                name: cut(self.name),
+                target: cut(self.target),
+                file: cut(self.file),
+                line: self.line,
+                level: self.level,
+                unit: cut(self.unit),
+                args: value.iter().chain(self.args).map(|name| cut(name).into_string()).collect(),
+                template: cut(self.template),
+                named: self.named,
+                aggregated: self.aggregated,
+            },
+        );
         self.id.store(id, Relaxed);
         id
     }
 }
 
+/// Adds a call site that is known only at run time, or 0 inside the SDK's own allocations. The caller keeps the number: the registry only grows.
+pub(crate) fn register(site: Registered) -> u32 {
+    let Some(_busy) = Busy::enter() else { return 0 };
+    push(&mut SITES.lock().unwrap_or_else(PoisonError::into_inner), site)
+}
+
+fn push(sites: &mut Vec<&'static Registered>, site: Registered) -> u32 {
+    sites.push(Box::leak(Box::new(site)));
+    COUNT.store(sites.len(), Release);
+    u32::try_from(sites.len()).unwrap_or(0)
+}
+
 /// A call site's own copy of its strings.
 #[derive(Debug)]
 pub(crate) struct Registered {
-    name: Box<str>,
-    target: Box<str>,
-    file: Box<str>,
-    line: u32,
-    level: u8,
-    unit: Box<str>,
+    pub(crate) name: Box<str>,
+    pub(crate) target: Box<str>,
+    pub(crate) file: Box<str>,
+    pub(crate) line: u32,
+    pub(crate) level: u8,
+    pub(crate) unit: Box<str>,
+    pub(crate) args: Vec<String>,
+    pub(crate) template: Box<str>,
+    pub(crate) named: bool,
+    pub(crate) aggregated: bool,
 }
 
 impl Registered {
@@ -108,6 +205,10 @@ impl Registered {
             line: self.line,
             level: self.level,
             unit: &self.unit,
+            args: &self.args,
+            template: &self.template,
+            named: self.named,
+            aggregated: self.aggregated,
         }
     }
 }
@@ -125,6 +226,6 @@ pub(crate) fn refresh(known: &mut Vec<&'static Registered>) {
     known.extend_from_slice(&sites[known.len()..]);
 }
 
-fn cut(text: &str) -> Box<str> {
+pub(crate) fn cut(text: &str) -> Box<str> {
     text[..text.floor_char_boundary(STRING_BYTES_MAX)].into()
 }

@@ -1,12 +1,16 @@
-//! Formatting a log line straight into the thread's chunk.
+//! Events whose size is known only when they are written: `Display` and `Debug` of foreign types, formatted straight into the thread's chunk.
 //!
-//! The text goes behind the write position, which is moved over it at the end. Meanwhile user code runs (`Display`, `Debug`), and may itself record
-//! events: the buffer is closed so that those take the slow path, which first moves the unfinished text out of the way, to the heap.
+//! The arguments go behind the write position, which is moved over them at the end. Meanwhile user code runs, and may itself record
+//! events: the buffer is closed so that those take the slow path, which first moves the unfinished arguments out of the way, to the heap.
 
+use crate::arg::ErasedArg;
 use crate::buffer::Buffer;
-use crate::event::{LOG_TEXT, Lost, TAG_BITS};
+use crate::chunk::CHUNK_WORDS;
+use crate::clock;
+use crate::event::{LOG_ARGS, TAG_BITS};
 use crate::thread::Busy;
 use framelake_wire::limits::STRING_BYTES_MAX;
+use framelake_wire::{Arg, raw::ARGS_MAX};
 use std::cell::{Cell, UnsafeCell};
 use std::sync::atomic::Ordering::Relaxed;
 use std::{fmt, ptr};
@@ -15,28 +19,49 @@ use std::{fmt, ptr};
 const CUT: &str = "…";
 /// A chunk with less room than this is not begun with: its rest would only be formatted twice.
 const ROOM_MIN: usize = 256;
+/// Where the texts of one event do not fit into a chunk, each is cut to this: 16 × (3,968 + 8) are 62 KiB.
+const SHORT_BYTES: usize = 3_968;
+const _: () = assert!(ARGS_MAX * (SHORT_BYTES + 8) + HEAD_WORDS * 8 <= CHUNK_WORDS * 8);
 
-/// The text being formatted, if any.
+const HEAD_WORDS: usize = 6;
+
+/// The words of an event before its arguments; the first is the tag, to which the ticks are added.
+#[derive(Debug)]
+pub(crate) struct Head {
+    words: [u64; HEAD_WORDS],
+    count: usize,
+}
+
+impl Head {
+    #[inline(always)]
+    pub(crate) fn new(tag: u64, word: u64) -> Self {
+        let mut words = [0; HEAD_WORDS];
+        words[0] = tag;
+        words[1] = word;
+        Self { words, count: 2 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, word: u64) {
+        self.words[self.count] = word;
+        self.count += 1;
+    }
+}
+
+/// The arguments that are being written, if any are.
 pub(crate) struct Text {
-    /// Where the next byte goes; null when no text is open in the chunk.
+    /// Where the next byte goes; null when nothing is open in the chunk.
     at: Cell<*mut u8>,
     start: Cell<*mut u8>,
     limit: Cell<*mut u8>,
-    /// Why the text ended early.
-    cut: Cell<Cut>,
+    /// Bytes that the text being formatted may still take.
+    left: Cell<usize>,
+    /// The chunk ended.
+    full: Cell<bool>,
     /// The buffer's limit, to be put back.
     buffer_limit: Cell<*mut u64>,
-    /// The text where it had to make way.
-    spilled: UnsafeCell<Option<String>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    No,
-    /// The chunk ended: another try in a fresh one may help.
-    ByChunk,
-    /// The longest text there is.
-    ByLimit,
+    /// The arguments where they had to make way.
+    spilled: UnsafeCell<Option<Vec<u8>>>,
 }
 
 impl Text {
@@ -45,47 +70,47 @@ impl Text {
             at: Cell::new(ptr::null_mut()),
             start: Cell::new(ptr::null_mut()),
             limit: Cell::new(ptr::null_mut()),
-            cut: Cell::new(Cut::No),
+            left: Cell::new(0),
+            full: Cell::new(false),
             buffer_limit: Cell::new(ptr::null_mut()),
             spilled: UnsafeCell::new(None),
         }
     }
 
-    /// Whether a text is being formatted behind the write position.
+    /// Whether arguments are being written behind the write position.
     pub(crate) fn is_open(&self) -> bool {
         !self.at.get().is_null()
     }
 
-    /// Moves the open text to the heap and opens the buffer again: an event is recorded in the midst of it.
+    /// Moves the open arguments to the heap and opens the buffer again: an event is recorded in the midst of them.
     pub(crate) fn spill(&self, buffer: &Buffer) {
         // An instrumented allocator may record events just now: they find no room and no chunk.
         let _busy = Busy::enter();
         let (start, at) = (self.start.get(), self.at.replace(ptr::null_mut()));
         // SAFETY: the bytes between were written by `push`.
-        let text = unsafe { std::slice::from_raw_parts(start, at as usize - start as usize) };
-        self.set_spilled(Some(String::from_utf8_lossy(text).into_owned()));
+        let bytes = unsafe { std::slice::from_raw_parts(start, at as usize - start as usize) };
+        self.set_spilled(Some(bytes.to_vec()));
         buffer.reopen(self.buffer_limit.get());
     }
 
-    fn set_spilled(&self, text: Option<String>) -> Option<String> {
+    fn set_spilled(&self, bytes: Option<Vec<u8>>) -> Option<Vec<u8>> {
         // SAFETY: owner thread only, and no reference to it outlives a statement.
-        unsafe { std::mem::replace(&mut *self.spilled.get(), text) }
+        unsafe { std::mem::replace(&mut *self.spilled.get(), bytes) }
     }
 
-    fn open(&self, buffer: &Buffer) {
+    fn open(&self, buffer: &Buffer, head: &Head) {
         let start = buffer.cursor.load(Relaxed);
         let limit = buffer.close();
         self.buffer_limit.set(limit);
-        // SAFETY: the caller made room for ROOM_MIN bytes behind two words.
-        let start = unsafe { start.add(2).cast::<u8>() };
-        let room = (limit as usize - start as usize).min(STRING_BYTES_MAX) - CUT.len();
+        // SAFETY: the caller made room for ROOM_MIN bytes, which is more than a head takes.
+        let start = unsafe { start.add(head.count).cast::<u8>() };
         self.start.set(start);
         self.at.set(start);
-        self.limit.set(start.wrapping_add(room));
-        self.cut.set(Cut::No);
+        self.limit.set(limit.cast());
+        self.full.set(false);
     }
 
-    /// Ends the open text and returns its bytes; `None` when it was spilled.
+    /// Ends what is open and returns its bytes; `None` when it was spilled.
     fn close(&self, buffer: &Buffer) -> Option<usize> {
         if !self.is_open() {
             return None;
@@ -95,47 +120,75 @@ impl Text {
         Some(bytes)
     }
 
-    fn push(&self, text: &str) -> fmt::Result {
-        if !self.is_open() {
-            return self.push_spilled(text);
+    /// Bytes written so far.
+    fn written(&self) -> usize {
+        if self.is_open() {
+            return self.at.get() as usize - self.start.get() as usize;
         }
-        if self.cut.get() != Cut::No {
-            return Err(fmt::Error);
-        }
-        let (at, limit) = (self.at.get(), self.limit.get());
-        let room = limit as usize - at as usize;
-        let taken = if text.len() <= room { text } else { &text[..text.floor_char_boundary(room)] };
-        // SAFETY: `taken` is within the room, which nobody else writes to while the text is open.
-        unsafe { ptr::copy_nonoverlapping(taken.as_ptr(), at, taken.len()) };
-        self.at.set(at.wrapping_add(taken.len()));
-        if taken.len() == text.len() {
-            return Ok(());
-        }
-        let full = limit as usize - self.start.get() as usize == STRING_BYTES_MAX - CUT.len();
-        self.cut.set(if full { Cut::ByLimit } else { Cut::ByChunk });
-        // Room for this was kept.
-        // SAFETY: as above.
-        unsafe { ptr::copy_nonoverlapping(CUT.as_ptr(), self.at.get(), CUT.len()) };
-        self.at.set(self.at.get().wrapping_add(CUT.len()));
-        self.limit.set(self.at.get());
-        Err(fmt::Error)
+        // SAFETY: as in `set_spilled`.
+        unsafe { (*self.spilled.get()).as_ref() }.map_or(0, Vec::len)
     }
 
-    fn push_spilled(&self, text: &str) -> fmt::Result {
-        let _busy = Busy::enter();
-        // SAFETY: as in `set_spilled`; while busy, an instrumented allocator that logs gets no further than the check in `record`.
-        let Some(spilled) = (unsafe { &mut *self.spilled.get() }) else { return Err(fmt::Error) };
-        let room = (STRING_BYTES_MAX - CUT.len()).saturating_sub(spilled.len());
-        if room < 4 {
-            return Err(fmt::Error);
-        }
-        if text.len() <= room {
-            spilled.push_str(text);
+    fn push(&self, bytes: &[u8]) -> fmt::Result {
+        if !self.is_open() {
+            // SAFETY: as in `set_spilled`; while busy, an instrumented allocator that logs gets no further than the check in `record`.
+            let Some(spilled) = (unsafe { &mut *self.spilled.get() }) else { return Err(fmt::Error) };
+            let _busy = Busy::enter();
+            spilled.extend_from_slice(bytes);
             return Ok(());
         }
-        spilled.push_str(&text[..text.floor_char_boundary(room)]);
-        spilled.push_str(CUT);
-        Err(fmt::Error)
+        let at = self.at.get();
+        if self.full.get() || (self.limit.get() as usize - at as usize) < bytes.len() {
+            self.full.set(true);
+            return Err(fmt::Error);
+        }
+        // SAFETY: there is room, which nobody else writes to while this is open.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len()) };
+        self.at.set(at.wrapping_add(bytes.len()));
+        Ok(())
+    }
+
+    /// Writes `word` over one written before, `at` bytes from the start.
+    fn patch(&self, at: usize, word: u64) {
+        let bytes = word.to_ne_bytes();
+        if self.is_open() {
+            // SAFETY: these bytes were written by `push`.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.get().add(at), bytes.len()) };
+            return;
+        }
+        // SAFETY: as in `set_spilled`.
+        if let Some(spilled) = unsafe { &mut *self.spilled.get() } {
+            spilled[at..at + 8].copy_from_slice(&bytes);
+        }
+    }
+
+    /// A text of at most `bytes_max` bytes: its length, its bytes, zeros up to a whole word.
+    fn text(&self, bytes_max: usize, arguments: fmt::Arguments<'_>) -> fmt::Result {
+        let begin = self.written();
+        self.push(&[0; 8])?;
+        self.left.set(bytes_max);
+        // An error is a text that was cut, a chunk that ended, or a `Display` that failed: what it wrote before stays.
+        let _ = fmt::write(&mut Writer(self), arguments);
+        if self.full.get() && self.is_open() {
+            return Err(fmt::Error);
+        }
+        let bytes = self.written() - begin - 8;
+        self.push(&[0; 8][..bytes.next_multiple_of(8) - bytes])?;
+        self.patch(begin, bytes as u64);
+        Ok(())
+    }
+
+    fn arg(&self, bytes_max: usize, arg: &dyn ErasedArg) -> fmt::Result {
+        match (arg.as_formatted(), arg.as_arg()) {
+            (Some(arguments), _) => self.text(bytes_max, arguments),
+            (None, Arg::Str(text) | Arg::Text(text)) => self.text(bytes_max, format_args!("{text}")),
+            (None, _) => {
+                let mut word = [0; 1];
+                // SAFETY: what is no text is one word.
+                unsafe { arg.write(word.as_mut_ptr()) };
+                self.push(&word[0].to_ne_bytes())
+            }
+        }
     }
 }
 
@@ -144,26 +197,44 @@ struct Writer<'a>(&'a Text);
 impl fmt::Write for Writer<'_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.push(text)
+        let left = self.0.left.get();
+        if text.len() <= left {
+            self.0.left.set(left - text.len());
+            return self.0.push(text.as_bytes());
+        }
+        self.0.left.set(0);
+        if left >= CUT.len() {
+            self.0.push(&text.as_bytes()[..text.floor_char_boundary(left - CUT.len())])?;
+            self.0.push(CUT.as_bytes())?;
+        }
+        Err(fmt::Error)
     }
 }
 
-/// Undoes what an unfinished text did to its buffer, also when a `Display` panics.
+/// Undoes what unfinished arguments did to their buffer, also when a `Display` panics.
 struct Unwind<'a> {
     buffer: &'a Buffer,
-    /// The text around this one, where a `Display` logs.
-    outer: Option<String>,
+    /// What is being written around this, where a `Display` records.
+    outer: Option<Vec<u8>>,
+    left: usize,
 }
 
 impl Drop for Unwind<'_> {
     fn drop(&mut self) {
-        let _ = self.buffer.text.close(self.buffer);
-        self.buffer.text.set_spilled(self.outer.take());
+        let text = &self.buffer.text;
+        let _ = text.close(self.buffer);
+        text.set_spilled(self.outer.take());
+        text.left.set(self.left);
     }
 }
 
-/// Records a log line whose text is `arguments`. Says whether there was room.
-pub(crate) fn record(buffer: &Buffer, site: u32, ticks: u64, arguments: fmt::Arguments<'_>) -> bool {
+/// Records an event with the arguments that `args` hands over. Says whether there was room.
+pub(crate) fn record(
+    buffer: &Buffer,
+    state: u32,
+    head: &Head,
+    args: &dyn Fn(&mut dyn FnMut(&dyn ErasedArg)),
+) -> bool {
     let text = &buffer.text;
     if Busy::is_entered() {
         return false;
@@ -171,53 +242,58 @@ pub(crate) fn record(buffer: &Buffer, site: u32, ticks: u64, arguments: fmt::Arg
     if text.is_open() {
         text.spill(buffer);
     }
-    let mut unwind = Unwind { buffer, outer: text.set_spilled(None) };
-    if buffer.room_bytes() < ROOM_MIN && !buffer.next_chunk() {
-        return false;
-    }
-    text.open(buffer);
-    let _ = fmt::write(&mut Writer(text), arguments);
-    let mut bytes = text.close(buffer);
-    if bytes.is_some() && text.cut.get() == Cut::ByChunk && buffer.next_chunk() {
-        text.open(buffer);
-        let _ = fmt::write(&mut Writer(text), arguments);
-        bytes = text.close(buffer);
-    }
-    match bytes {
-        Some(bytes) => {
-            publish(buffer, site, ticks, bytes);
-            true
+    let called = clock::now(state);
+    let unwind = Unwind { buffer, outer: text.set_spilled(None), left: text.left.get() };
+    // In the chunk at hand, in a fresh one, and there with short texts.
+    for (attempt, bytes_max) in [STRING_BYTES_MAX, STRING_BYTES_MAX, SHORT_BYTES].into_iter().enumerate() {
+        let fresh = attempt == 1 || (attempt == 0 && buffer.room_bytes() < ROOM_MIN);
+        if fresh && !buffer.next_chunk() {
+            return false;
         }
-        None => {
-            let spilled = text.set_spilled(unwind.outer.take()).unwrap_or_default();
-            let copied = copy(buffer, site, ticks, &spilled);
-            std::mem::forget(unwind);
-            copied
+        text.open(buffer, head);
+        let mut written = Ok(());
+        args(&mut |arg| {
+            if written.is_ok() {
+                written = text.arg(bytes_max, arg);
+            }
+        });
+        match text.close(buffer) {
+            Some(bytes) if written.is_ok() => {
+                publish(buffer, stamp(state, head, called), head, bytes);
+                return true;
+            }
+            Some(_) => {}
+            None => {
+                let spilled = text.set_spilled(None).unwrap_or_default();
+                drop(unwind);
+                return written.is_ok() && copy(buffer, stamp(state, head, called), head, &spilled);
+            }
         }
     }
+    false
 }
 
-/// Records a log line whose text had to be formatted on the heap.
-fn copy(buffer: &Buffer, site: u32, ticks: u64, text: &str) -> bool {
-    let Some(cursor) = buffer.make_room(2 + text.len().div_ceil(8)) else { return false };
-    // SAFETY: `make_room` said so.
-    unsafe { ptr::copy_nonoverlapping(text.as_ptr(), cursor.add(2).cast::<u8>(), text.len()) };
-    publish(buffer, site, ticks, text.len());
+/// Lines are of the time when they were called for. A span begins when its fields are known: those that began while they were formatted came before.
+fn stamp(state: u32, head: &Head, called: u64) -> u64 {
+    if head.words[0] == LOG_ARGS { called } else { clock::now(state) }
+}
+
+/// Records an event whose arguments had to be written on the heap.
+fn copy(buffer: &Buffer, ticks: u64, head: &Head, args: &[u8]) -> bool {
+    let Some(cursor) = buffer.make_room(head.count + args.len() / 8) else { return false };
+    // SAFETY: `make_room` said so; arguments are whole words.
+    unsafe { ptr::copy_nonoverlapping(args.as_ptr(), cursor.add(head.count).cast::<u8>(), args.len()) };
+    publish(buffer, ticks, head, args.len());
     true
 }
 
-/// Writes the head of a line whose text of `bytes` stands behind it, and publishes both.
-fn publish(buffer: &Buffer, site: u32, ticks: u64, bytes: usize) {
+/// Writes the head of an event whose arguments of `bytes` stand behind it, and publishes both.
+fn publish(buffer: &Buffer, ticks: u64, head: &Head, bytes: usize) {
     let cursor = buffer.cursor.load(Relaxed);
-    // SAFETY: the text was written within the room, which is whole words.
+    // SAFETY: the arguments were written within the room, and are whole words.
     unsafe {
-        cursor.write(ticks << TAG_BITS | LOG_TEXT);
-        cursor.add(1).write((bytes as u64) << 32 | u64::from(site));
-        buffer.publish(cursor.add(2 + bytes.div_ceil(8)));
+        cursor.copy_from_nonoverlapping(head.words.as_ptr(), head.count);
+        cursor.write(ticks << TAG_BITS | head.words[0]);
+        buffer.publish(cursor.add(head.count + bytes / 8));
     }
-}
-
-/// The line found no room.
-pub(crate) fn lose(buffer: &Buffer) {
-    buffer.lose(Lost::Logs);
 }

@@ -17,6 +17,45 @@ thread_local! {
     /// Has the destructor that says that the thread ends.
     static OWNER: RefCell<Option<Owner>> = const { RefCell::new(None) };
     static BUSY: Cell<bool> = const { Cell::new(false) };
+    /// The number of the next async span; what a thread's range has left is its low bits.
+    static NEXT_ASYNC: Cell<u64> = const { Cell::new(0) };
+    /// The number of the async span around what this thread does now; 0 where there is none.
+    static CURRENT_ASYNC: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Each thread takes this many numbers at once, so that they do not fight for the counter.
+const ASYNC_RANGE: u64 = 1 << 16;
+static ASYNC_RANGES: AtomicU64 = AtomicU64::new(0);
+
+/// A number for an async span: unlike any other in this process, and not 0.
+#[inline(always)]
+pub(crate) fn next_async() -> u64 {
+    let next = NEXT_ASYNC.get() + 1;
+    if next % ASYNC_RANGE == 1 {
+        return next_range();
+    }
+    NEXT_ASYNC.set(next);
+    next
+}
+
+#[cold]
+#[inline(never)]
+fn next_range() -> u64 {
+    let next = ASYNC_RANGES.fetch_add(1, Relaxed) * ASYNC_RANGE + 1;
+    NEXT_ASYNC.set(next);
+    next
+}
+
+/// The async span around what the calling thread does.
+#[inline(always)]
+pub(crate) fn current_async() -> u64 {
+    CURRENT_ASYNC.get()
+}
+
+/// Sets it, and returns what it was.
+#[inline(always)]
+pub(crate) fn set_current_async(id: u64) -> u64 {
+    CURRENT_ASYNC.replace(id)
 }
 
 /// Buffers that the background thread has not seen yet.

@@ -1,7 +1,8 @@
 //! The background thread: drains every thread's buffer on a period and when chunks run low, seals blocks, hands them to the sender.
 
+use crate::aggregate::Seen;
 use crate::buffer::Buffer;
-use crate::clock::{self, OFF};
+use crate::clock;
 use crate::control::{Control, Stop};
 use crate::dictionary::Dictionary;
 use crate::event::Lost;
@@ -12,10 +13,10 @@ use crate::sampler::Sampler;
 use crate::stream::{Outlet, Stream, kind_stats};
 use crate::{chunk, record, thread, wake};
 use framelake_transport::{Outgoing, Sender};
-use framelake_wire::encode::{FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
+use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
 use framelake_wire::{Process, StreamId, StreamKind, TimeSample, Topic};
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,7 @@ struct ThreadStream {
     snapshot: Snapshot,
     id: ThreadId,
     spans: Stream<SpanEncoder>,
+    counted: Seen,
 }
 
 impl Worker {
@@ -84,6 +86,7 @@ impl Worker {
                 logs: Stream::new(StreamKind::LOG, LogEncoder::new(), None),
                 metrics: Stream::new(StreamKind::METRIC, MetricEncoder::new(), None),
                 frames: Stream::new(StreamKind::FRAME, FrameEncoder::new(), None),
+                asyncs: Stream::new(StreamKind::ASYNC, AsyncEncoder::new(), None),
             },
             merge: Merge::default(),
             losses: BTreeMap::new(),
@@ -100,6 +103,7 @@ impl Worker {
         for thread in &mut worker.threads {
             let snapshot = thread.reader.snapshot(&thread.buffer);
             thread.reader.drain(&thread.buffer, snapshot, 0, |_, _| {});
+            thread.counted.read(&thread.buffer, |_, _| {});
         }
         worker
     }
@@ -154,6 +158,15 @@ impl Worker {
         for thread in &mut self.threads {
             thread.drain(end.ticks, &mut self.merge, &mut self.shared, &mut outlet);
         }
+        if seal {
+            for thread in &mut self.threads {
+                let ThreadStream { buffer, id, counted, .. } = thread;
+                counted.read(buffer, |site, args| {
+                    let event = Event::Metric { site, properties: 0, args: args.as_raw() };
+                    self.merge.add(end.ticks, *id, event);
+                });
+            }
+        }
         self.merge.encode(&mut self.shared, &mut outlet);
         if seal {
             for thread in &mut self.threads {
@@ -162,6 +175,7 @@ impl Worker {
             self.shared.logs.seal(&mut outlet);
             self.shared.metrics.seal(&mut outlet);
             self.shared.frames.seal(&mut outlet);
+            self.shared.asyncs.seal(&mut outlet);
         }
         if outlet.sealed > 0 {
             self.sender.dispatch();
@@ -185,7 +199,8 @@ impl Worker {
     fn add(&mut self, buffer: Arc<Buffer>, reader: Reader) {
         let id = self.dictionary.add_thread(&buffer.name, buffer.number);
         let spans = Stream::new(StreamKind::SPAN, SpanEncoder::new(), Some((id, &buffer.name)));
-        self.threads.push(ThreadStream { buffer, reader, snapshot: Snapshot::default(), id, spans });
+        let (snapshot, counted) = Default::default();
+        self.threads.push(ThreadStream { buffer, reader, snapshot, id, spans, counted });
     }
 
     /// Lets go of threads that ended and were drained to their end. Only after everything is sealed: until then events name them.
@@ -228,7 +243,12 @@ impl Worker {
 
     /// Rows lost so far, by stream.
     fn dropped(&self) -> BTreeMap<StreamId, u64> {
-        let shared = [self.shared.logs.lost(), self.shared.metrics.lost(), self.shared.frames.lost()];
+        let shared = [
+            self.shared.logs.lost(),
+            self.shared.metrics.lost(),
+            self.shared.frames.lost(),
+            self.shared.asyncs.lost(),
+        ];
         let live = self.threads.iter().filter_map(|thread| thread.spans.lost());
         let ended = self.ended.iter().map(|report| (report.stream_id, report.dropped)).filter(|(_, count)| *count > 0);
         let mut dropped = self.losses.clone();
@@ -268,6 +288,7 @@ impl Worker {
             self.shared.logs.report(&self.losses),
             self.shared.metrics.report(&self.losses),
             self.shared.frames.report(&self.losses),
+            self.shared.asyncs.report(&self.losses),
         ];
         let mut streams: Vec<StreamReport> = shared.into_iter().flatten().collect();
         streams.extend(self.threads.iter().filter_map(|thread| thread.spans.report(&self.losses)));
@@ -291,10 +312,10 @@ impl Worker {
 
 impl ThreadStream {
     fn drain(&mut self, now: u64, merge: &mut Merge, shared: &mut Shared, outlet: &mut Outlet<'_>) {
-        let Self { buffer, reader, snapshot, id, spans } = self;
+        let Self { buffer, reader, snapshot, id, spans, .. } = self;
         reader.drain(buffer, *snapshot, now, |ticks, event| {
             match event {
-                Event::Begin { site } => spans.encoder.begin(SiteId(site - 1), ticks),
+                Event::Begin { site, fields } => spans.encoder.begin_with(SiteId(site - 1), ticks, fields),
                 Event::End => spans.encoder.end(ticks),
                 Event::Lost { what: Lost::Spans, count } => spans.encoder.dropped(count),
                 Event::Lost { what: Lost::Ends, count } => {
@@ -322,7 +343,7 @@ impl ThreadStream {
 /// From now on events are ignored.
 pub(crate) fn stop_recording() {
     record::LEVEL.store(0, Relaxed);
-    clock::RECORDING.store(OFF, Release);
+    clock::stop_recording();
 }
 
 /// Whatever ends the thread: nobody waits for it in vain, and nobody records for nothing. Where it ends as it should, recording ended before; by now

@@ -3,6 +3,7 @@
 //! Decoding arbitrary bytes never panics, and allocates at most [`ALLOCATED_BYTES_MAX`], whatever sizes the bytes claim. A zstd frame that opens to
 //! more than its limit is refused.
 
+mod asyncs;
 mod frames;
 mod logs;
 mod metrics;
@@ -96,6 +97,50 @@ pub struct OpenSpan {
     pub begin: UnixNanos,
     /// Time of its ended direct children so far, in nanoseconds.
     pub child_ns: i64,
+    /// Its number among those of its call site, for [`Args::get`].
+    pub event: u32,
+}
+
+/// The async spans that end in a block, in the order of their ends. Times are UTC nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AsyncSpans {
+    /// The call sites.
+    pub sites: Vec<CallSite>,
+    /// The threads.
+    pub threads: Vec<Thread>,
+    /// Index into `sites`.
+    pub site: Vec<u32>,
+    /// The thread on which it began, an index into `threads`.
+    pub thread: Vec<u32>,
+    /// Its ordinal, given at its begin.
+    pub ordinal: Vec<u64>,
+    /// The ordinal of the span around it; `None` where there was none.
+    pub parent: Vec<Option<u64>>,
+    /// When it began.
+    pub begin: Vec<UnixNanos>,
+    /// When it ended; never before `begin`.
+    pub end: Vec<UnixNanos>,
+    /// Its number among those of its call site, for [`Args::get`].
+    pub event: Vec<u32>,
+    /// The fields of all spans, the open ones among them.
+    pub args: Args,
+    /// The oldest spans that are open where the block ends, at most 256, by ordinal.
+    pub open: Vec<OpenAsyncSpan>,
+}
+
+/// An async span that has not ended where its block ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenAsyncSpan {
+    /// Index into [`AsyncSpans::sites`].
+    pub site: u32,
+    /// Index into [`AsyncSpans::threads`].
+    pub thread: u32,
+    /// Its ordinal.
+    pub ordinal: u64,
+    /// The ordinal of the span around it.
+    pub parent: Option<u64>,
+    /// When it began.
+    pub begin: UnixNanos,
     /// Its number among those of its call site, for [`Args::get`].
     pub event: u32,
 }
@@ -215,6 +260,14 @@ pub fn spans(block: &Block) -> Result<Spans> {
     spans::rows(block)
 }
 
+/// The async spans of a block of kind `async`.
+///
+/// # Errors
+/// As [`spans()`].
+pub fn async_spans(block: &Block) -> Result<AsyncSpans> {
+    asyncs::rows(block)
+}
+
 /// The log lines of a block of kind `log`.
 ///
 /// # Errors
@@ -258,6 +311,8 @@ pub fn check(block: &Block) -> Result<()> {
         metrics(block).map(drop)
     } else if *kind == StreamKind::FRAME {
         frames(block).map(drop)
+    } else if *kind == StreamKind::ASYNC {
+        async_spans(block).map(drop)
     } else {
         block.header.check()
     }

@@ -65,6 +65,8 @@ impl StreamKind {
     pub const METRIC: StreamKind = StreamKind(Cow::Borrowed("metric"));
     /// Spans of one thread.
     pub const SPAN: StreamKind = StreamKind(Cow::Borrowed("span"));
+    /// Spans that may end on another thread than they began on; one stream per process.
+    pub const ASYNC: StreamKind = StreamKind(Cow::Borrowed("async"));
     /// Frame marks; one stream per process.
     pub const FRAME: StreamKind = StreamKind(Cow::Borrowed("frame"));
 
@@ -76,7 +78,7 @@ impl StreamKind {
 
     /// The kind of that name, checked.
     pub(crate) fn read(name: &str) -> Result<Self> {
-        for known in [Self::SPAN, Self::LOG, Self::METRIC, Self::FRAME] {
+        for known in [Self::SPAN, Self::LOG, Self::METRIC, Self::FRAME, Self::ASYNC] {
             if known.as_str() == name {
                 return Ok(known);
             }

@@ -118,7 +118,7 @@ fn valid_blocks() -> Vec<Block> {
             spans.begin_with(SiteId(n % 3), ticks, args.as_raw());
             logs.push_args(SiteId(n % 4), ThreadId(n % 5), ticks, args.as_raw());
             let tagged = RawBuf::of(&[Arg::F64(1.5), Arg::Str(&text)]);
-            metrics.push_args(SiteId(n % 4), ThreadId(n % 5), ticks, tagged.as_raw());
+            metrics.push_args(SiteId(n % 4), ThreadId(n % 5), ticks, tagged.as_raw(), None);
             logs.push(SiteId(n % 20), ThreadId(n % 5), ticks, (n % 2 == 0).then_some(&text));
             let value = if n % 3 == 0 { Value::Integer(i64::from(n)) } else { Value::Float(f64::from(n) / 7.0) };
             metrics.push(SiteId(n % 20), ThreadId(n % 5), ticks, value, (n % 2 == 0).then_some(PropertiesId(n % 8)));

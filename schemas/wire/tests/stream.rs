@@ -3,9 +3,10 @@
 mod support;
 
 use framelake_wire::{
-    Block, StreamKind, TimeMap, UnixNanos,
+    Arg, Block, StreamKind, TimeMap, UnixNanos,
     decode::{self, OpenSpan},
-    encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
+    encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
+    raw::{Raw, RawBuf},
 };
 use proptest::prelude::*;
 use support::{ANCHOR_NS, Names, sample, seal};
@@ -288,6 +289,80 @@ proptest! {
                 ordinal += 1;
             }
             prop_assert_eq!(block.header.first_ordinal + block.header.ordinal_count, ordinal);
+        }
+    }
+
+    #[test]
+    fn async_spans_come_back_from_the_block_that_holds_their_end(
+        ops in prop::collection::vec((0..40u32, 0..3u32, step(), 0..6u32, 0..8usize, ".{0,9}"), 0..200),
+    ) {
+        let names = Names::new(40, 0, 3);
+        let mut encoder = AsyncEncoder::new();
+        let (mut ticks, mut drain, mut next, mut dropped) = (sample(0).ticks, 0, 0, 0);
+        // Id, site, thread, ordinal, parent, begin, field.
+        let mut open: Vec<(u64, u32, u32, u64, Option<u64>, i64, String)> = Vec::new();
+        let mut rows = Vec::new();
+        let mut first = 0;
+        for (index, (site, thread, step, what, pick, text)) in ops.iter().chain([&(0, 0, 0, 5, 0, String::new())]).enumerate() {
+            ticks = ticks.wrapping_add_signed(*step);
+            let time = map(drain).unix_ns(ticks);
+            match what {
+                0..=1 => {
+                    let around = open.get(*pick).map(|around| (around.0, around.3));
+                    let id = index as u64 + 1;
+                    let fields = RawBuf::of(&[Arg::Str(text), Arg::U64(id)]);
+                    let fields = if site % 2 == 0 { fields.as_raw() } else { Raw::default() };
+                    let (site, thread) = (*site, *thread);
+                    // An end may be read before its begin.
+                    let early = *pick == 7;
+                    if early {
+                        encoder.end(id, ticks);
+                    }
+                    encoder.begin(id, around.map_or(0, |around| around.0), SiteId(site), ThreadId(thread), ticks, fields);
+                    let span = (id, site, thread, next, around.map(|around| around.1), time, text.clone());
+                    if early { rows.push((span, time)) } else { open.push(span) }
+                    next += 1;
+                }
+                2..=3 if *pick < open.len() => {
+                    let span = open.remove(*pick);
+                    encoder.end(span.0, ticks);
+                    rows.push((span, time));
+                }
+                4 => {
+                    encoder.dropped(2);
+                    (next, dropped) = (next + 2, dropped + 2);
+                }
+                5 => {
+                    let block = over_the_wire(&encoder.seal(&seal(StreamKind::ASYNC, drain), &names));
+                    let spans = decode::async_spans(&block).unwrap();
+                    prop_assert_eq!(spans.ordinal.len(), rows.len());
+                    let field = |site: u32, event: u32| match spans.args.get(site, event, 0) {
+                        Arg::Str(text) => Some(text.to_owned()),
+                        _ => None,
+                    };
+                    for (row, ((_, site, thread, ordinal, parent, begin, text), end)) in rows.iter().enumerate() {
+                        prop_assert_eq!((spans.ordinal[row], spans.parent[row]), (*ordinal, *parent));
+                        prop_assert_eq!((spans.begin[row], spans.end[row]), (*begin.min(end), *end));
+                        prop_assert_eq!(spans.sites[spans.site[row] as usize].line, site * 10);
+                        prop_assert_eq!(spans.threads[spans.thread[row] as usize].number, u64::from(*thread) + 1000);
+                        let expected = (site % 2 == 0).then(|| text.clone());
+                        prop_assert_eq!(field(spans.site[row], spans.event[row]), expected);
+                    }
+                    open.sort_by_key(|span| span.3);
+                    let found: Vec<_> = spans.open.iter().map(|span| (span.ordinal, span.parent, span.begin)).collect();
+                    prop_assert_eq!(found, open.iter().map(|span| (span.3, span.4, span.5)).collect::<Vec<_>>());
+                    for (span, known) in spans.open.iter().zip(&open) {
+                        prop_assert_eq!(field(span.site, span.event), (known.1 % 2 == 0).then(|| known.6.clone()));
+                    }
+                    let header = &block.header;
+                    prop_assert_eq!((header.first_ordinal, header.first_ordinal + header.ordinal_count), (first, next));
+                    prop_assert_eq!((header.row_count, header.dropped_count), (rows.len() as u64, dropped));
+                    rows.clear();
+                    (first, dropped) = (next, 0);
+                    drain += 1;
+                }
+                _ => {}
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! ([`tables`]); where events were dropped ([`drops`]); for spans and frames, what is open where the block begins; then the number of
 //! events and their columns, each with its length in bytes before it.
 
+pub(crate) mod asyncs;
 pub(crate) mod drops;
 pub(crate) mod frame;
 pub(crate) mod frames;

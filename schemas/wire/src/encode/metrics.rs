@@ -40,16 +40,19 @@ impl MetricEncoder {
         };
         let word = [word];
         let (raw, _) = Raw::take(1, u64::from(arg.code()), &word).expect("one word for one number");
-        self.put(site, thread, ticks, raw, properties);
+        self.push_args(site, thread, ticks, raw, properties);
     }
 
     /// A measurement with its tags: the first argument is its value, a number.
     #[inline]
-    pub fn push_args(&mut self, site: SiteId, thread: ThreadId, ticks: u64, args: Raw<'_>) {
-        self.put(site, thread, ticks, args, None);
-    }
-
-    fn put(&mut self, site: SiteId, thread: ThreadId, ticks: u64, args: Raw<'_>, properties: Option<PropertiesId>) {
+    pub fn push_args(
+        &mut self,
+        site: SiteId,
+        thread: ThreadId,
+        ticks: u64,
+        args: Raw<'_>,
+        properties: Option<PropertiesId>,
+    ) {
         let shape = self.core.sites.number(Shape::of(site.0, &args));
         varint::put(&mut self.sites, u64::from(shape));
         varint::put(&mut self.threads, u64::from(self.core.threads.number(thread.0)));

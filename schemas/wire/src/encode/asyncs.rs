@@ -1,0 +1,239 @@
+use super::{
+    Dictionary, Seal, SiteId, ThreadId,
+    core::{Core, Sealed, Times},
+    logs::ARGS_BYTES_MAX,
+};
+use crate::{
+    Block, TimeMap, UnixNanos,
+    columns::{
+        asyncs::{self, NUMBERS_BYTES_MAX, OPEN_MAX, Relation},
+        planes::Planes,
+        shapes::Shape,
+        tables::ENTRIES_MAX,
+    },
+    limits::EVENTS_MAX,
+    raw::{ARGS_MAX, Raw, RawBuf},
+    varint,
+};
+use std::collections::HashMap;
+
+/// Encodes the async spans of a process: those that begin on one thread and may end on another.
+///
+/// A row belongs to the block that holds the span's end and says all of it; the ordinal was given at the begin. What is open is kept here by the number that
+/// the program gave it, so each block decodes alone. A block also names the spans open where it ends, the oldest 256 of them.
+#[derive(Debug, Default)]
+pub struct AsyncEncoder {
+    core: Core,
+    rows: Vec<Row>,
+    /// Begun and not ended, by the program's number.
+    open: HashMap<u64, Open>,
+    /// Ended before their begins were seen: on another thread, whose events are read later.
+    early: HashMap<u64, Early>,
+    /// Spans begun in the block being filled.
+    begins: u64,
+}
+
+#[derive(Debug)]
+struct Row {
+    relation: Relation,
+    begin: Begin,
+    shape: u32,
+    thread: u32,
+}
+
+/// When a span began. Ticks hold within the block in which they were recorded.
+#[derive(Clone, Copy, Debug)]
+enum Begin {
+    Ticks(u64),
+    Time(UnixNanos),
+}
+
+impl Begin {
+    fn time(self, map: TimeMap) -> UnixNanos {
+        match self {
+            Begin::Ticks(ticks) => map.unix_ns(ticks),
+            Begin::Time(time) => time,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Open {
+    relation: Relation,
+    begin: Begin,
+    site: SiteId,
+    thread: ThreadId,
+    fields: RawBuf,
+}
+
+#[derive(Debug)]
+struct Early {
+    ticks: u64,
+    /// Seals since.
+    age: u8,
+}
+
+/// A begin is read one drain after its end at the latest. One that never comes was recorded before this stream began.
+const EARLY_AGE_MAX: u8 = 2;
+/// Most bytes of the fields of the open spans that a block names. Beyond that they are named without.
+const OPEN_FIELDS_BYTES_MAX: usize = 64 * 1024;
+
+impl AsyncEncoder {
+    /// An encoder for a new stream: no span open, the first ordinal 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Span `id` begins, within span `parent` where that is open (0 is none).
+    pub fn begin(&mut self, id: u64, parent: u64, site: SiteId, thread: ThreadId, ticks: u64, fields: Raw<'_>) {
+        let ordinal = self.core.first_ordinal + self.begins + self.core.drops.total();
+        self.begins += 1;
+        let parent = self.open.get(&parent).map(|around| around.relation.ordinal);
+        let relation = Relation { ordinal, parent };
+        let open = Open { relation, begin: Begin::Ticks(ticks), site, thread, fields: fields.into() };
+        match self.early.remove(&id) {
+            Some(early) => self.row(open, early.ticks),
+            None => drop(self.open.insert(id, open)),
+        }
+    }
+
+    /// Span `id` ends.
+    pub fn end(&mut self, id: u64, ticks: u64) {
+        match self.open.remove(&id) {
+            Some(open) => self.row(open, ticks),
+            None => drop(self.early.insert(id, Early { ticks, age: 0 })),
+        }
+    }
+
+    fn row(&mut self, open: Open, ticks: u64) {
+        let Open { relation, begin, site, thread, fields } = open;
+        let shape = self.core.sites.number(Shape::of(site.0, &fields.as_raw()));
+        let thread = self.core.threads.number(thread.0);
+        self.core.ticks.push(ticks);
+        self.core.values.push(shape, fields.as_raw());
+        self.rows.push(Row { relation, begin, shape, thread });
+    }
+
+    /// `count` spans were dropped here, begin and end: their ordinals are used up.
+    pub fn dropped(&mut self, count: u64) {
+        self.core.dropped(count);
+    }
+
+    /// Spans open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// As [`super::SpanEncoder::event_count`].
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.rows.len() + self.begins as usize
+    }
+
+    /// As [`super::SpanEncoder::is_empty`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.core.is_empty() && self.begins == 0
+    }
+
+    /// As [`super::SpanEncoder::is_full`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        // The open spans may each bring a call site and a thread of their own.
+        const TABLES: usize = OPEN_MAX * (64 + ARGS_MAX * 8);
+        const NEXT_BYTES: usize = ARGS_BYTES_MAX + OPEN_MAX * NUMBERS_BYTES_MAX + 2 * OPEN_FIELDS_BYTES_MAX + TABLES;
+        self.event_count() > EVENTS_MAX - 2
+            || self.core.sites.len() + OPEN_MAX >= ENTRIES_MAX
+            || self.core.threads.len() + OPEN_MAX >= ENTRIES_MAX
+            || self.core.is_full(self.rows.len() * NUMBERS_BYTES_MAX, NEXT_BYTES)
+    }
+
+    /// The block of what was recorded since the last seal. Spans open now stay open.
+    pub fn seal(&mut self, seal: &Seal<'_>, dictionary: &impl Dictionary) -> Block {
+        let map = TimeMap::new(seal.begin, seal.end, seal.anchor_ns);
+        for open in self.open.values_mut() {
+            open.begin = Begin::Time(open.begin.time(map));
+        }
+        self.early.retain(|_, early| {
+            early.age += 1;
+            early.age < EARLY_AGE_MAX
+        });
+        let first_ordinal = self.core.first_ordinal;
+        let next_ordinal = first_ordinal + self.begins + self.core.drops.total();
+
+        let (mut times, mut numbers) = (Times::NONE, Numbers::default());
+        let mut last = first_ordinal;
+        let mut ticks = self.core.ticks.reader();
+        for row in &self.rows {
+            let end = map.unix_ns(ticks.next().expect("ticks were written by this encoder"));
+            // Counters of two processors may differ by a few ticks.
+            let begin = row.begin.time(map).min(end);
+            times.add(begin, end);
+            numbers.put(row.shape, row.thread);
+            asyncs::put_relation(&mut numbers.relations, row.relation, &mut last);
+            numbers.durations.put(end.wrapping_sub(begin).cast_unsigned());
+        }
+        let origin = map.unix_ns(seal.begin.ticks);
+        let open = self.put_open(origin, next_ordinal);
+
+        let mut opened = self.core.open_payload(dictionary);
+        varint::put(&mut opened.bytes, self.rows.len() as u64);
+        self.core.ticks.put(&mut opened, seal.begin.ticks);
+        opened.column(&numbers.sites);
+        opened.column(&numbers.threads);
+        numbers.relations.append(&mut opened);
+        numbers.durations.append(&mut opened);
+        opened.column(&open);
+        self.core.values.put(&mut opened, self.core.sites.used());
+
+        let row_count = self.rows.len() as u64;
+        let event_count = self.event_count() as u64;
+        let mut block = self.core.close_payload(opened, &Sealed { row_count, next_ordinal, times }, seal, dictionary);
+        block.header.event_count = event_count;
+        self.rows.clear();
+        self.begins = 0;
+        block
+    }
+
+    /// The oldest spans that are open, as [`asyncs::read_open`] reads them.
+    fn put_open(&mut self, origin: UnixNanos, next_ordinal: u64) -> Vec<u8> {
+        let mut oldest: Vec<_> = self.open.values().collect();
+        if oldest.len() > OPEN_MAX {
+            oldest.select_nth_unstable_by_key(OPEN_MAX, |open| open.relation.ordinal);
+            oldest.truncate(OPEN_MAX);
+        }
+        oldest.sort_unstable_by_key(|open| open.relation.ordinal);
+        let mut out = Vec::new();
+        varint::put(&mut out, oldest.len() as u64);
+        let mut left = OPEN_FIELDS_BYTES_MAX;
+        for open in oldest {
+            let Begin::Time(begin) = open.begin else { unreachable!("set when sealing began") };
+            let bytes = open.fields.as_raw().words().len() * 8;
+            let fields = if bytes <= left { open.fields.as_raw() } else { Raw::default() };
+            left -= fields.words().len() * 8;
+            let shape = self.core.sites.number(Shape::of(open.site.0, &fields));
+            let thread = self.core.threads.number(open.thread.0);
+            self.core.values.push(shape, fields);
+            asyncs::put_open(&mut out, shape, thread, open.relation, next_ordinal, begin.wrapping_sub(origin));
+        }
+        out
+    }
+}
+
+/// The columns of numbers.
+#[derive(Default)]
+struct Numbers {
+    sites: Vec<u8>,
+    threads: Vec<u8>,
+    relations: Planes,
+    durations: Planes,
+}
+
+impl Numbers {
+    fn put(&mut self, shape: u32, thread: u32) {
+        varint::put(&mut self.sites, u64::from(shape));
+        varint::put(&mut self.threads, u64::from(thread));
+    }
+}
