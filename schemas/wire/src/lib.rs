@@ -10,6 +10,7 @@
 //! - [`schema`] has the Avro schemas themselves, for those who write records into Avro object container files.
 //! - [`batch`] frames records for `POST /v1/records`.
 
+mod args;
 mod avro;
 pub mod batch;
 mod block;
@@ -23,10 +24,12 @@ mod partition;
 mod process;
 mod record;
 pub mod schema;
+pub mod template;
 mod time;
 mod topic;
 mod varint;
 
+pub use args::Arg;
 pub use block::{Block, Header};
 pub use error::{Error, Result};
 pub use id::{BlockId, ProcessId, StreamId};
