@@ -1,62 +1,61 @@
-//! Attribute macros of the Framelake SDK. Use them through the crate `framelake`.
+//! Macros of the Framelake SDK. Use them through the crate `framelake`: `#[instrument]` is documented there, and what `info!`, `span!` and the others
+//! expand to is here.
+
+mod arguments;
+mod field;
+mod format;
+mod input;
+mod instrument;
+mod log;
+mod metric;
+mod span;
 
 use proc_macro::TokenStream;
-use quote::quote;
-use syn::parse::{Parse, ParseStream};
-use syn::{Error, Expr, Ident, ItemFn, LitStr, Token, parse_macro_input};
+use syn::{Error, ItemFn, parse_macro_input};
 
-/// Records each call of a function as a span, named as the function is or as given: `#[instrument]`, `#[instrument("load")]`,
-/// `#[instrument(name = "load")]`.
+/// Records each call of a function as a span, named as the function is: `#[instrument]`, `#[instrument("load")]`,
+/// `#[instrument(name = "load", target = "assets", fields(user = id, ?state, %path), args, skip(key))]`.
 ///
-/// The span begins before the arguments are used and ends after everything that the function owns was dropped, the arguments excepted.
-/// `async` and `const` functions cannot be instrumented.
+/// The span begins before the arguments are used and ends after everything that the function owns was dropped, the arguments excepted. That of an
+/// `async fn`, or of a function that returns an `async move` block or one in `Box::pin` (as `#[async_trait]` makes them), is asynchronous: it begins
+/// when the future is first polled, and its parent is the asynchronous span around it. `const` functions cannot be instrumented.
+///
+/// - `name`, `target`: constants; otherwise the function's name and the module's path.
+/// - `fields(…)`: fields as in [`info!`](https://docs.rs/framelake/latest/framelake/macro.info.html), over the parameters.
+/// - `args`: records all parameters, numbers and strings as they are and others by their `Debug`; `skip(a, b)` leaves some out, `skip_all` all. Without
+///   `args` none is recorded, because each costs.
 ///
 /// ```ignore
 /// #[framelake::instrument]
 /// fn steer(agent: &mut Agent) { /* … */ }
+///
+/// #[framelake::instrument(args, skip(self))]
+/// async fn load(&self, path: &str, retries: u32) -> Result<Level> { /* … */ }
 /// ```
 #[proc_macro_attribute]
-pub fn instrument(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let arguments = parse_macro_input!(arguments as Arguments);
-    let mut function = parse_macro_input!(item as ItemFn);
-    if let Some(word) = &function.sig.asyncness {
-        let message = "a span cannot follow an async function across threads; use span! between its awaits";
-        return Error::new(word.span, message).to_compile_error().into();
-    }
-    if let Some(word) = &function.sig.constness {
-        return Error::new(word.span, "a const function cannot be instrumented").to_compile_error().into();
-    }
-    let name = arguments.name.unwrap_or_else(|| {
-        let name = function.sig.ident.to_string();
-        let name: Expr = syn::parse_str(&format!("{:?}", name.trim_start_matches("r#"))).expect("a string literal");
-        name
-    });
-    let body = &function.block;
-    function.block = syn::parse_quote! {{
-        ::framelake::span!(#name);
-        #body
-    }};
-    quote!(#function).into()
+pub fn instrument(options: TokenStream, item: TokenStream) -> TokenStream {
+    let options = parse_macro_input!(options as instrument::Options);
+    let function = parse_macro_input!(item as ItemFn);
+    instrument::expand(options, function).unwrap_or_else(Error::into_compile_error).into()
 }
 
-/// Nothing, a string, or `name = …`.
-struct Arguments {
-    name: Option<Expr>,
+/// `[$crate] [level or nothing]` and the arguments of `log!`.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __log(input: TokenStream) -> TokenStream {
+    parse_macro_input!(input as log::Log).expand().into()
 }
 
-impl Parse for Arguments {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if input.is_empty() {
-            return Ok(Self { name: None });
-        }
-        if input.peek(LitStr) {
-            return Ok(Self { name: Some(input.parse()?) });
-        }
-        let key: Ident = input.parse()?;
-        if key != "name" {
-            return Err(Error::new(key.span(), "only a name can be given: #[instrument(name = \"…\")]"));
-        }
-        input.parse::<Token![=]>()?;
-        Ok(Self { name: Some(input.parse()?) })
-    }
+/// `[$crate] [Span or AsyncSpan]` and the arguments of `span_guard!`.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __span(input: TokenStream) -> TokenStream {
+    parse_macro_input!(input as span::Span).expand().into()
+}
+
+/// `[$crate]` and the arguments of `metric!`, four or more.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __metric(input: TokenStream) -> TokenStream {
+    parse_macro_input!(input as metric::Metric).expand().into()
 }

@@ -40,6 +40,7 @@
 //! Not for signal handlers: an event recorded there may overwrite one half written. Not for `async` functions yet: a [`Span`] stays on its thread,
 //! so it cannot be held across an await in a task that moves.
 
+mod arg;
 mod buffer;
 mod builder;
 mod chunk;
@@ -49,6 +50,7 @@ mod dictionary;
 mod environment;
 mod error;
 mod event;
+mod interim;
 mod level;
 mod macros;
 mod merge;
@@ -73,6 +75,7 @@ pub use error::{Error, Result};
 pub use framelake_macros::instrument;
 pub use framelake_transport as transport;
 pub use framelake_wire::{ProcessId, StreamId, StreamKind};
+pub use interim::{AsyncSpan, Instrument};
 pub use level::Level;
 pub use properties::PropertySet;
 pub use record::{MetricValue, Span};
@@ -82,8 +85,11 @@ pub use session::{Guard, adopt, flush, process_id, stats};
 /// What the macros expand to; not for direct use, and free to change.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::record::{frame, log, log_enabled, log_formatted, metric};
+    pub use crate::arg::{ArgValue, Args, ErasedArg, Formatted, Probe, ProbeFormatted, ProbeRaw, Raw, Str};
+    pub use crate::interim::{On, counter, histogram, log, log_args, log_formatted, log_on, metric_args, on};
+    pub use crate::record::{frame, metric};
     pub use crate::site::CallSite;
+    pub use framelake_macros::{__log, __metric, __span};
 
     /// Whether a format string has neither arguments nor escaped braces.
     #[must_use]

@@ -15,13 +15,13 @@ pub(crate) static LEVEL: AtomicU32 = AtomicU32::new(0);
 /// Whether lines of `level` are recorded now.
 #[inline(always)]
 #[must_use]
-pub fn log_enabled(level: Level) -> bool {
+pub(crate) fn log_enabled(level: Level) -> bool {
     !cfg!(feature = "off") && level as u32 <= LEVEL.load(Relaxed)
 }
 
 /// Records a line without arguments.
 #[inline(always)]
-pub fn log(site: &'static CallSite) {
+pub(crate) fn log(site: &'static CallSite) {
     let clock = clock::recording();
     let id = site.id();
     if clock != OFF && id != 0 {
@@ -31,7 +31,7 @@ pub fn log(site: &'static CallSite) {
 
 /// Records a line with arguments.
 #[inline(never)]
-pub fn log_formatted(site: &'static CallSite, arguments: fmt::Arguments<'_>) {
+pub(crate) fn log_formatted(site: &'static CallSite, arguments: fmt::Arguments<'_>) {
     let clock = clock::recording();
     let id = site.id();
     if clock == OFF || id == 0 {
@@ -115,6 +115,14 @@ impl Span {
         let id = site.id();
         let begun = id != 0 && write(clock, SPAN_BEGIN, [u64::from(id)], Lost::Spans);
         Self { clock: if begun { clock } else { OFF }, _thread: PhantomData }
+    }
+}
+
+impl Span {
+    /// A span that is not recorded.
+    #[inline(always)]
+    pub fn none() -> Self {
+        Self { clock: OFF, _thread: PhantomData }
     }
 }
 

@@ -13,19 +13,50 @@ use std::sync::{Mutex, PoisonError};
 pub struct CallSite {
     /// The number in the registry plus one; 0 before the first use.
     id: AtomicU32,
-    name: &'static str,
+    pub(crate) name: &'static str,
     target: &'static str,
     file: &'static str,
     line: u32,
     level: u8,
     unit: &'static str,
+    pub(crate) args: &'static [&'static str],
+    pub(crate) template: &'static str,
+    named: bool,
+    pub(crate) parsed: std::sync::atomic::AtomicPtr<framelake_wire::template::Template>,
 }
 
 impl CallSite {
+    /// The names of the stored arguments, and the format string that refers to them where the name does not.
+    #[must_use]
+    pub const fn with_args(mut self, names: &'static [&'static str], template: &'static str) -> Self {
+        self.args = names;
+        self.template = template;
+        self
+    }
+
+    /// The first argument is the name.
+    #[must_use]
+    pub const fn named(mut self) -> Self {
+        self.named = true;
+        self
+    }
+
     /// A span's call site.
     #[must_use]
     pub const fn span(name: &'static str, target: &'static str, file: &'static str, line: u32) -> Self {
-        Self { id: AtomicU32::new(0), name, target, file, line, level: 0, unit: "" }
+        Self {
+            id: AtomicU32::new(0),
+            name,
+            target,
+            file,
+            line,
+            level: 0,
+            unit: "",
+            args: &[],
+            template: "",
+            named: false,
+            parsed: std::sync::atomic::AtomicPtr::new(std::ptr::null_mut()),
+        }
     }
 
     /// A log line's call site; `name` is its format string.

@@ -1,0 +1,420 @@
+//! What the arguments of events are stored as: raw words where the type is known, text where only its `Display` or `Debug` is.
+
+use framelake_wire::Arg;
+use framelake_wire::limits::STRING_BYTES_MAX;
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What an argument is stored as.
+pub trait ArgValue {
+    /// [`Arg::code`].
+    const CODE: u64;
+    /// It is text that must yet be formatted: [`ArgValue::as_formatted`] has it, and the words are not known before.
+    const FORMATTED: bool;
+    /// How many words [`ArgValue::write`] writes: a number one; text one with its length and its bytes up to a whole word.
+    fn words(&self) -> usize;
+    /// Writes the words and returns past the last.
+    ///
+    /// # Safety
+    /// There must be room for `words()` at `at`.
+    unsafe fn write(&self, at: *mut u64) -> *mut u64;
+    /// What is yet to be formatted.
+    fn as_formatted(&self) -> Option<fmt::Arguments<'_>>;
+    /// The value as it is read back; that of text yet to be formatted is empty, unless it is static.
+    fn as_arg(&self) -> Arg<'_>;
+}
+
+/// [`ArgValue`] for those who do not know the type.
+pub trait ErasedArg {
+    /// [`ArgValue::CODE`].
+    fn code(&self) -> u64;
+    /// [`ArgValue::words`].
+    fn words(&self) -> usize;
+    /// [`ArgValue::write`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn write(&self, at: *mut u64) -> *mut u64;
+    /// [`ArgValue::as_formatted`].
+    fn as_formatted(&self) -> Option<fmt::Arguments<'_>>;
+    /// [`ArgValue::as_arg`].
+    fn as_arg(&self) -> Arg<'_>;
+}
+
+impl<T: ArgValue> ErasedArg for T {
+    #[inline(always)]
+    fn code(&self) -> u64 {
+        T::CODE
+    }
+
+    #[inline(always)]
+    fn words(&self) -> usize {
+        ArgValue::words(self)
+    }
+
+    #[inline(always)]
+    unsafe fn write(&self, at: *mut u64) -> *mut u64 {
+        // SAFETY: as promised to us.
+        unsafe { ArgValue::write(self, at) }
+    }
+
+    #[inline(always)]
+    fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
+        ArgValue::as_formatted(self)
+    }
+
+    #[inline(always)]
+    fn as_arg(&self) -> Arg<'_> {
+        ArgValue::as_arg(self)
+    }
+}
+
+macro_rules! word {
+    ($($type:ty, $variant:ident as $wide:ty, $word:expr;)*) => {$(
+        impl ArgValue for $type {
+            const CODE: u64 = Arg::$variant(<$wide>::MIN).code() as u64;
+            const FORMATTED: bool = false;
+
+            #[inline(always)]
+            fn words(&self) -> usize {
+                1
+            }
+
+            #[inline(always)]
+            unsafe fn write(&self, at: *mut u64) -> *mut u64 {
+                // SAFETY: there is room for one word.
+                unsafe {
+                    at.write($word(*self));
+                    at.add(1)
+                }
+            }
+
+            #[inline(always)]
+            fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
+                None
+            }
+
+            #[inline(always)]
+            fn as_arg(&self) -> Arg<'_> {
+                Arg::$variant(*self as $wide)
+            }
+        }
+    )*};
+}
+
+word! {
+    i8, I8 as i8, |value| i64::from(value).cast_unsigned();
+    i16, I16 as i16, |value| i64::from(value).cast_unsigned();
+    i32, I32 as i32, |value| i64::from(value).cast_unsigned();
+    i64, I64 as i64, i64::cast_unsigned;
+    isize, I64 as i64, |value| (value as i64).cast_unsigned();
+    u8, U64 as u64, u64::from;
+    u16, U64 as u64, u64::from;
+    u32, U64 as u64, u64::from;
+    u64, U64 as u64, u64::from;
+    usize, U64 as u64, |value| value as u64;
+    f32, F32 as f32, |value| f64::from(value).to_bits();
+    f64, F64 as f64, f64::to_bits;
+    char, Char as char, u64::from;
+}
+
+impl ArgValue for bool {
+    const CODE: u64 = Arg::Bool(false).code() as u64;
+    const FORMATTED: bool = false;
+
+    #[inline(always)]
+    fn words(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    unsafe fn write(&self, at: *mut u64) -> *mut u64 {
+        // SAFETY: there is room for one word.
+        unsafe {
+            at.write(u64::from(*self));
+            at.add(1)
+        }
+    }
+
+    #[inline(always)]
+    fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
+        None
+    }
+
+    #[inline(always)]
+    fn as_arg(&self) -> Arg<'_> {
+        Arg::Bool(*self)
+    }
+}
+
+/// A string no longer than [`STRING_BYTES_MAX`].
+#[derive(Clone, Copy, Debug)]
+pub struct Str<'a>(&'a str);
+
+impl<'a> Str<'a> {
+    /// The string, its end cut off where it is too long.
+    #[inline(always)]
+    pub fn new(text: &'a str) -> Self {
+        Self(if text.len() <= STRING_BYTES_MAX { text } else { cut(text) })
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(STRING_BYTES_MAX)]
+}
+
+impl ArgValue for Str<'_> {
+    const CODE: u64 = Arg::Str("").code() as u64;
+    const FORMATTED: bool = false;
+
+    #[inline(always)]
+    fn words(&self) -> usize {
+        1 + self.0.len().div_ceil(8)
+    }
+
+    #[inline(always)]
+    unsafe fn write(&self, at: *mut u64) -> *mut u64 {
+        let (bytes, words) = (self.0.len(), self.0.len().div_ceil(8));
+        // SAFETY: there is room for one word and `words` more. The last one is zeroed first, so that all are initialized; without bytes it is the length.
+        unsafe {
+            at.add(words).write(0);
+            at.write(bytes as u64);
+            at.add(1).cast::<u8>().copy_from_nonoverlapping(self.0.as_ptr(), bytes);
+            at.add(1 + words)
+        }
+    }
+
+    #[inline(always)]
+    fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
+        None
+    }
+
+    #[inline(always)]
+    fn as_arg(&self) -> Arg<'_> {
+        Arg::Str(self.0)
+    }
+}
+
+/// An argument of a type that only its `Display`, `Debug` and so on know.
+#[derive(Clone, Copy, Debug)]
+pub struct Formatted<'a>(pub fmt::Arguments<'a>);
+
+impl ArgValue for Formatted<'_> {
+    const CODE: u64 = Arg::Text("").code() as u64;
+    const FORMATTED: bool = true;
+
+    /// The least: text that turns out empty.
+    #[inline(always)]
+    fn words(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    unsafe fn write(&self, at: *mut u64) -> *mut u64 {
+        // SAFETY: there is room for one word.
+        unsafe {
+            at.write(0);
+            at.add(1)
+        }
+    }
+
+    #[inline(always)]
+    fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
+        Some(self.0)
+    }
+
+    #[inline(always)]
+    fn as_arg(&self) -> Arg<'_> {
+        Arg::Text(self.0.as_str().unwrap_or_default())
+    }
+}
+
+/// A type that is stored raw, because what `format!` makes of it can be made later.
+pub trait Raw {
+    /// What it is stored as.
+    type Value<'a>: ArgValue
+    where
+        Self: 'a;
+
+    /// The value to store.
+    fn raw(&self) -> Self::Value<'_>;
+}
+
+macro_rules! raw_copy {
+    ($($type:ty)*) => {$(
+        impl Raw for $type {
+            type Value<'a> = $type;
+
+            #[inline(always)]
+            fn raw(&self) -> $type {
+                *self
+            }
+        }
+    )*};
+}
+
+raw_copy!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64 bool char);
+
+macro_rules! raw_text {
+    ($($type:ty)*) => {$(
+        impl Raw for $type {
+            type Value<'a>
+                = Str<'a>
+            where
+                Self: 'a;
+
+            #[inline(always)]
+            fn raw(&self) -> Str<'_> {
+                Str::new(self)
+            }
+        }
+    )*};
+}
+
+raw_text!(str String Cow<'_, str>);
+
+/// What only holds a value prints as the value does.
+macro_rules! raw_behind {
+    ($($type:ty)*) => {$(
+        impl<T: Raw + ?Sized> Raw for $type {
+            type Value<'a>
+                = T::Value<'a>
+            where
+                Self: 'a;
+
+            #[inline(always)]
+            fn raw(&self) -> T::Value<'_> {
+                (**self).raw()
+            }
+        }
+    )*};
+}
+
+raw_behind!(&T &mut T Box<T> Rc<T> Arc<T>);
+
+/// Finds out how an argument is stored: `(&Probe(&x)).arg(format_args!("{}", x))` is `x` itself where its type is [`Raw`], and the text otherwise.
+///
+/// Method lookup decides: it tries the receiver `&Probe` before `&&Probe`, and goes on where `T` is not `Raw`.
+#[derive(Debug)]
+pub struct Probe<'a, T: ?Sized>(pub &'a T);
+
+/// Found first.
+pub trait ProbeRaw<'a> {
+    /// What the argument is stored as.
+    type Value: ArgValue;
+
+    /// The value; the text is not formatted.
+    fn arg(&self, text: fmt::Arguments<'_>) -> Self::Value;
+}
+
+impl<'a, T: Raw + ?Sized> ProbeRaw<'a> for Probe<'a, T> {
+    type Value = T::Value<'a>;
+
+    #[inline(always)]
+    fn arg(&self, _: fmt::Arguments<'_>) -> T::Value<'a> {
+        self.0.raw()
+    }
+}
+
+/// Found otherwise.
+pub trait ProbeFormatted {
+    /// The text.
+    fn arg<'b>(&self, text: fmt::Arguments<'b>) -> Formatted<'b>;
+}
+
+impl<T: ?Sized> ProbeFormatted for &Probe<'_, T> {
+    #[inline(always)]
+    fn arg<'b>(&self, text: fmt::Arguments<'b>) -> Formatted<'b> {
+        Formatted(text)
+    }
+}
+
+/// The arguments of an event: tuples of 0 to 16.
+pub trait Args {
+    /// How many there are.
+    const COUNT: usize;
+    /// Their codes, 4 bits each, the first lowest.
+    const CODES: u64;
+    /// Some of them must yet be formatted.
+    const FORMATTED: bool;
+
+    /// How many words [`Args::write`] writes.
+    fn words(&self) -> usize;
+
+    /// Writes all of them, one after the other, and returns past the last word.
+    ///
+    /// # Safety
+    /// There must be room for `words()` at `at`.
+    unsafe fn write(&self, at: *mut u64) -> *mut u64;
+
+    /// Calls `f` with each in order.
+    fn for_each<'a>(&'a self, f: impl FnMut(&'a dyn ErasedArg));
+}
+
+macro_rules! args {
+    ($($name:ident $index:tt),+) => {
+        impl<$($name: ArgValue),+> Args for ($($name,)+) {
+            const COUNT: usize = [$($index),+].len();
+            const CODES: u64 = 0 $(| $name::CODE << (4 * $index))+;
+            const FORMATTED: bool = false $(|| $name::FORMATTED)+;
+
+            #[inline(always)]
+            fn words(&self) -> usize {
+                0 $(+ ArgValue::words(&self.$index))+
+            }
+
+            #[inline(always)]
+            unsafe fn write(&self, at: *mut u64) -> *mut u64 {
+                // SAFETY: there is room for the words of all.
+                $(let at = unsafe { ArgValue::write(&self.$index, at) };)+
+                at
+            }
+
+            #[inline(always)]
+            fn for_each<'a>(&'a self, mut f: impl FnMut(&'a dyn ErasedArg)) {
+                $(f(&self.$index);)+
+            }
+        }
+    };
+}
+
+/// No arguments.
+impl Args for () {
+    const COUNT: usize = 0;
+    const CODES: u64 = 0;
+    const FORMATTED: bool = false;
+
+    #[inline(always)]
+    fn words(&self) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    unsafe fn write(&self, at: *mut u64) -> *mut u64 {
+        at
+    }
+
+    #[inline(always)]
+    fn for_each<'a>(&'a self, _: impl FnMut(&'a dyn ErasedArg)) {}
+}
+
+args!(A 0);
+args!(A 0, B 1);
+args!(A 0, B 1, C 2);
+args!(A 0, B 1, C 2, D 3);
+args!(A 0, B 1, C 2, D 3, E 4);
+args!(A 0, B 1, C 2, D 3, E 4, F 5);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14);
+args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15);
