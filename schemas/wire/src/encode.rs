@@ -7,6 +7,7 @@
 //! assumes that nothing compresses. Strings beyond [`crate::limits::STRING_BYTES_MAX`] are cut at a character boundary; where the names of a
 //! block's call sites, threads and properties are too long in sum (160 KiB), the longest of them are cut further.
 
+mod attachments;
 mod core;
 mod frames;
 mod logs;
@@ -14,6 +15,7 @@ mod metrics;
 mod spans;
 
 use crate::{BlockId, ProcessId, StreamId, StreamKind, TimeSample};
+pub use attachments::{Attachment, AttachmentEncoder};
 pub use frames::FrameEncoder;
 pub use logs::LogEncoder;
 pub use metrics::{MetricEncoder, Value};

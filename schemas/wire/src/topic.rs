@@ -67,6 +67,8 @@ impl StreamKind {
     pub const SPAN: StreamKind = StreamKind(Cow::Borrowed("span"));
     /// Frame marks; one stream per process.
     pub const FRAME: StreamKind = StreamKind(Cow::Borrowed("frame"));
+    /// Attachments; one stream per process.
+    pub const ATTACHMENT: StreamKind = StreamKind(Cow::Borrowed("attachment"));
 
     /// The kind of that name (1–64 characters of `a-z`, `0-9`, `_`; checked when a record is decoded).
     #[must_use]
@@ -76,7 +78,7 @@ impl StreamKind {
 
     /// The kind of that name, checked.
     pub(crate) fn read(name: &str) -> Result<Self> {
-        for known in [Self::SPAN, Self::LOG, Self::METRIC, Self::FRAME] {
+        for known in [Self::SPAN, Self::LOG, Self::METRIC, Self::FRAME, Self::ATTACHMENT] {
             if known.as_str() == name {
                 return Ok(known);
             }

@@ -6,7 +6,10 @@ mod support;
 
 use framelake_wire::{
     Block, Process, ProcessId, Record, StreamId, StreamKind, decode,
-    encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
+    encode::{
+        Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder,
+        ThreadId, Value,
+    },
     limits::FORMAT_VERSION,
 };
 use std::{
@@ -44,7 +47,7 @@ fn process() -> Process {
 }
 
 /// Second blocks of their streams, so that something is open where they begin.
-fn blocks() -> [(&'static str, Block); 4] {
+fn blocks() -> [(&'static str, Block); 5] {
     let names = Names::new(6, 3, 2);
     let start = sample(0).ticks;
     let mut spans = SpanEncoder::new();
@@ -57,6 +60,7 @@ fn blocks() -> [(&'static str, Block); 4] {
 
     let mut logs = LogEncoder::new();
     let mut metrics = MetricEncoder::new();
+    let mut attachments = AttachmentEncoder::new();
     let start = sample(1).ticks;
     for n in 0..20u32 {
         let ticks = start + u64::from(n) * 50_000_000;
@@ -74,6 +78,13 @@ fn blocks() -> [(&'static str, Block); 4] {
             logs.dropped(3);
             metrics.dropped(4);
             frames.dropped(1);
+            attachments.dropped(5);
+        }
+        if n % 7 == 0 {
+            let bytes: Vec<u8> = (0..n).map(|byte| byte as u8 * 3).collect();
+            let (number, name) = (u64::from(n / 7), (n > 0).then_some("bild ä.png"));
+            let attachment = Attachment { number, name, media_type: "image/png", bytes: &bytes };
+            attachments.push(SiteId(n % 6), ThreadId(n % 2), ticks, &attachment, 0);
         }
     }
     spans.end_truncated(1, start + 1_000_000_000);
@@ -83,6 +94,7 @@ fn blocks() -> [(&'static str, Block); 4] {
         ("log", logs.seal(&seal(StreamKind::LOG, 1), &names)),
         ("metric", metrics.seal(&seal(StreamKind::METRIC, 1), &names)),
         ("frame", frames.seal(&seal(StreamKind::FRAME, 1), &names)),
+        ("attachment", attachments.seal(&seal(StreamKind::ATTACHMENT, 1), &names)),
     ]
 }
 
@@ -97,6 +109,7 @@ fn text(record: &Record) -> String {
                 "span" => writeln!(text, "{:?}", decode::spans(block).unwrap()),
                 "log" => writeln!(text, "{:?}", decode::logs(block).unwrap()),
                 "metric" => writeln!(text, "{:?}", decode::metrics(block).unwrap()),
+                "attachment" => writeln!(text, "{:?}", decode::attachments(block).unwrap()),
                 _ => writeln!(text, "{:?}", decode::frames(block).unwrap()),
             }
         }
@@ -121,7 +134,7 @@ fn golden(format: u32) -> PathBuf {
 #[test]
 fn records_of_every_format_are_read() {
     for format in 0..=FORMAT_VERSION {
-        for name in ["process", "span", "log", "metric", "frame"] {
+        for name in ["process", "span", "log", "metric", "frame", "attachment"] {
             let file = golden(format).join(name);
             let record = Record::decode(&fs::read(file.with_extension("bin")).unwrap()).unwrap();
             let says = fs::read_to_string(file.with_extension("txt")).unwrap();
