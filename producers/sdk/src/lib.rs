@@ -24,6 +24,7 @@
 //! - **Metrics**: [`metric!`], integer or float, with a unit and perhaps a [`PropertySet`].
 //! - **Spans**: [`span!`] for a scope, [`span_guard!`] for a value, [`instrument`](macro@instrument) for a function.
 //! - **Frames**: [`frame!`] marks where one ends and the next begins.
+//! - **Attachments**: [`attach`] records a file, such as a screenshot.
 //!
 //! # What it costs and what it keeps
 //! An event reads the processor's counter and stores 8 to 24 bytes in its thread's own buffer: no lock, no allocation, no system call; static
@@ -31,7 +32,7 @@
 //! sends them. Before [`start`], and after the [`Guard`] is dropped, an event costs a load and a branch and is not recorded.
 //!
 //! Memory has a [budget](Builder::memory_budget). While the server is away blocks wait in memory; when that is used up spans go before
-//! metrics before logs. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
+//! metrics before logs and attachments. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
 //!
 //! What was recorded is sent when the guard is dropped, on `std::process::exit` (Unix), and before a panic goes on. A signal that ends the
 //! process takes the last period with it: handle it, and call [`flush`] or drop the guard.
@@ -40,6 +41,7 @@
 //! Not for signal handlers: an event recorded there may overwrite one half written. Not for `async` functions yet: a [`Span`] stays on its thread,
 //! so it cannot be held across an await in a task that moves.
 
+mod attachment;
 mod buffer;
 mod builder;
 mod chunk;
@@ -68,6 +70,7 @@ mod thread;
 mod wake;
 mod worker;
 
+pub use attachment::{NotAttached, attach};
 pub use builder::{Builder, start};
 pub use error::{Error, Result};
 pub use framelake_macros::instrument;

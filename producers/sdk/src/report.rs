@@ -5,7 +5,7 @@ use framelake_wire::{ProcessId, StreamId, StreamKind};
 /// Counts of one kind of event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KindStats {
-    /// Rows emitted: log lines, measurements, spans and frames begun; those dropped included.
+    /// Rows emitted: log lines, measurements, spans and frames begun, parts of attachments; those dropped included.
     pub emitted: u64,
     /// Events recorded; a span's begin and end are two.
     pub events: u64,
@@ -24,6 +24,8 @@ pub struct Stats {
     pub spans: KindStats,
     /// Frames.
     pub frames: KindStats,
+    /// Parts of attachments, of 512 KiB each but the last; at least one for each.
+    pub attachments: KindStats,
     /// Blocks sealed.
     pub blocks: u64,
     /// Their bytes, as sent.
@@ -94,7 +96,13 @@ impl Report {
         let mut json = String::new();
         let stats = &self.stats;
         let _ = write!(json, "{{\"process_id\":\"{}\",\"kinds\":{{", self.process_id);
-        let kinds = [("log", stats.logs), ("metric", stats.metrics), ("span", stats.spans), ("frame", stats.frames)];
+        let kinds = [
+            ("log", stats.logs),
+            ("metric", stats.metrics),
+            ("span", stats.spans),
+            ("frame", stats.frames),
+            ("attachment", stats.attachments),
+        ];
         for (index, (name, kind)) in kinds.into_iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             let KindStats { emitted, events, dropped } = kind;

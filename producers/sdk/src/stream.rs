@@ -4,7 +4,7 @@ use crate::dictionary::Dictionary;
 use crate::report::{KindStats, Stats, StreamReport};
 use crate::sampler::Window;
 use framelake_transport::{Outgoing, Rows, Sender};
-use framelake_wire::encode::{FrameEncoder, LogEncoder, MetricEncoder, Seal, SpanEncoder, ThreadId};
+use framelake_wire::encode::{AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, Seal, SpanEncoder, ThreadId};
 use framelake_wire::{Block, BlockId, ProcessId, StreamId, StreamKind};
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ macro_rules! encode {
     )*};
 }
 
-encode!(LogEncoder, MetricEncoder, SpanEncoder, FrameEncoder);
+encode!(LogEncoder, MetricEncoder, SpanEncoder, FrameEncoder, AttachmentEncoder);
 
 /// A stream.
 pub(crate) struct Stream<E> {
@@ -158,6 +158,7 @@ pub(crate) fn kind_stats<'a>(stats: &'a mut Stats, kind: &StreamKind) -> &'a mut
         "log" => &mut stats.logs,
         "metric" => &mut stats.metrics,
         "frame" => &mut stats.frames,
+        "attachment" => &mut stats.attachments,
         _ => &mut stats.spans,
     }
 }

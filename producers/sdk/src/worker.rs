@@ -1,5 +1,6 @@
 //! The background thread: drains every thread's buffer on a period and when chunks run low, seals blocks, hands them to the sender.
 
+use crate::attachment::{self, Attachments};
 use crate::buffer::Buffer;
 use crate::clock::{self, OFF};
 use crate::control::{Control, Stop};
@@ -42,6 +43,7 @@ pub(crate) struct Worker {
     free_chunks: usize,
     threads: Vec<ThreadStream>,
     shared: Shared,
+    attachments: Attachments,
     merge: Merge,
     /// Rows lost after they were sealed.
     losses: BTreeMap<StreamId, u64>,
@@ -85,6 +87,7 @@ impl Worker {
                 metrics: Stream::new(StreamKind::METRIC, MetricEncoder::new(), None),
                 frames: Stream::new(StreamKind::FRAME, FrameEncoder::new(), None),
             },
+            attachments: Attachments::new(),
             merge: Merge::default(),
             losses: BTreeMap::new(),
             kinds: BTreeMap::new(),
@@ -137,6 +140,7 @@ impl Worker {
         for thread in &mut self.threads {
             thread.snapshot = thread.reader.snapshot(&thread.buffer);
         }
+        self.attachments.take(&mut self.dictionary);
         // After the positions were read, so that every event to be drained is older than the sample.
         let end = clock::sample(self.clock);
         self.dictionary.refresh();
@@ -155,6 +159,7 @@ impl Worker {
             thread.drain(end.ticks, &mut self.merge, &mut self.shared, &mut outlet);
         }
         self.merge.encode(&mut self.shared, &mut outlet);
+        self.attachments.seal(&mut outlet);
         if seal {
             for thread in &mut self.threads {
                 thread.spans.seal(&mut outlet);
@@ -228,7 +233,12 @@ impl Worker {
 
     /// Rows lost so far, by stream.
     fn dropped(&self) -> BTreeMap<StreamId, u64> {
-        let shared = [self.shared.logs.lost(), self.shared.metrics.lost(), self.shared.frames.lost()];
+        let shared = [
+            self.shared.logs.lost(),
+            self.shared.metrics.lost(),
+            self.shared.frames.lost(),
+            self.attachments.stream.lost(),
+        ];
         let live = self.threads.iter().filter_map(|thread| thread.spans.lost());
         let ended = self.ended.iter().map(|report| (report.stream_id, report.dropped)).filter(|(_, count)| *count > 0);
         let mut dropped = self.losses.clone();
@@ -258,6 +268,7 @@ impl Worker {
     /// Records nothing more, sends what there is, reports.
     fn end(mut self, stop: &Stop) {
         stop_recording();
+        attachment::close();
         self.drain(true);
         self.process.end_time = Some(clock::wall_ns());
         self.process.exit_reason = Some(stop.reason.clone());
@@ -268,6 +279,7 @@ impl Worker {
             self.shared.logs.report(&self.losses),
             self.shared.metrics.report(&self.losses),
             self.shared.frames.report(&self.losses),
+            self.attachments.stream.report(&self.losses),
         ];
         let mut streams: Vec<StreamReport> = shared.into_iter().flatten().collect();
         streams.extend(self.threads.iter().filter_map(|thread| thread.spans.report(&self.losses)));
@@ -333,6 +345,7 @@ impl Drop for Ended {
     fn drop(&mut self) {
         if std::thread::panicking() {
             stop_recording();
+            attachment::close();
         }
         self.0.ended(None);
     }
