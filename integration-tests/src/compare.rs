@@ -41,6 +41,7 @@ fn compare(server: &Server, emitted: &Emitted) -> anyhow::Result<Differences> {
     let mut visible: HashMap<String, [u64; 3]> = HashMap::new();
     for (table, ended) in [
         ("log_entries", "true"),
+        ("attachments", "true"),
         ("measures", "true"),
         ("frames", "\"end\" IS NOT NULL"),
         ("thread_spans", "\"end\" IS NOT NULL"),

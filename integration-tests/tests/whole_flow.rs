@@ -4,6 +4,8 @@ use framelake_integration_tests::{Deployment, Emitted, Load, Producer, Proxy, Se
 use std::{path::Path, process::Command, thread::sleep, time::Duration};
 
 const LOAD: Load = Load { seconds: 8, threads: 3, spans_per_frame: 120 };
+/// What the producer attaches: 1.2 MB in three parts.
+const ATTACHMENT_PARTS: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every emitted row is visible exactly once, of each kind.
@@ -14,6 +16,7 @@ fn assert_all_visible(server: &Server, emitted: &Emitted) {
     for kind in ["log", "metric", "span", "frame"] {
         assert!(differences.rows.get(kind).is_some_and(|&rows| rows > 100), "too few of {kind}: {differences:?}");
     }
+    assert_eq!(differences.rows.get("attachment"), Some(&ATTACHMENT_PARTS), "{differences:?}");
     let dropped: u64 = emitted.streams.iter().map(|stream| stream.dropped).sum();
     assert_eq!(dropped, 0, "the producer dropped events");
 }
@@ -34,6 +37,7 @@ fn ask_with_python(server: &Server, emitted: &Emitted, objects: &Path) {
     run("check_flightsql.py", &[&server.flight_uri()]);
     let spans: u64 = emitted.streams.iter().filter(|s| s.kind == "span").map(|s| s.ordinals - s.open).sum();
     run("check_rows.py", &[&server.flight_uri(), &emitted.process_id, &spans.to_string()]);
+    run("check_attachments.py", &[&server.flight_uri(), &emitted.process_id]);
     run("check_segments.py", &[objects.to_str().unwrap(), &server.flight_uri()]);
 }
 

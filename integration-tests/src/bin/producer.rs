@@ -29,6 +29,7 @@ const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 60);
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let framelake = Builder::new().app("test-producer").endpoint(&options.endpoint).start()?;
+    attach_noise()?;
     let end = Instant::now() + Duration::from_secs(options.seconds);
     let threads: Vec<_> = (0..options.threads)
         .map(|number| {
@@ -61,6 +62,18 @@ fn main() -> anyhow::Result<()> {
         undelivered: report.undelivered_records,
     };
     std::fs::write(&options.report, serde_json::to_vec(&emitted)?)?;
+    Ok(())
+}
+
+/// A file of three parts that does not compress; `check_attachments.py` knows its bytes.
+fn attach_noise() -> anyhow::Result<()> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let bytes: Vec<u8> = (0..1_200_000).map(|_| next()).collect();
+    framelake::attach("noise.bin", "application/octet-stream", bytes)?;
     Ok(())
 }
 

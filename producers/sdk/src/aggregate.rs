@@ -76,24 +76,34 @@ impl Drop for Table {
 /// Adds `value` to what this thread counted.
 #[inline(always)]
 pub fn counter<V: MetricValue>(site: &'static CallSite, value: V) {
-    add(site, value, |slot, word| {
-        // A counter's slot has its one bucket.
-        let bucket = &slot.buckets[0];
-        if V::TAG == event::INTEGER {
-            bucket.add(|sum| sum.wrapping_add(word));
-        } else {
-            bucket.add(|sum| (f64::from_bits(sum) + f64::from_bits(word)).to_bits());
-        }
-    }, 1);
+    add(
+        site,
+        value,
+        |slot, word| {
+            // A counter's slot has its one bucket.
+            let bucket = &slot.buckets[0];
+            if V::TAG == event::INTEGER {
+                bucket.add(|sum| sum.wrapping_add(word));
+            } else {
+                bucket.add(|sum| (f64::from_bits(sum) + f64::from_bits(word)).to_bits());
+            }
+        },
+        1,
+    );
 }
 
 /// Adds `value` to what this thread observed.
 #[inline(always)]
 pub fn histogram<V: MetricValue>(site: &'static CallSite, value: V) {
-    add(site, value, |slot, word| {
-        let value = if V::TAG == event::INTEGER { word.cast_signed() as f64 } else { f64::from_bits(word) };
-        slot.buckets[bucket_of(value)].add(|sum| (f64::from_bits(sum) + value).to_bits());
-    }, BUCKETS);
+    add(
+        site,
+        value,
+        |slot, word| {
+            let value = if V::TAG == event::INTEGER { word.cast_signed() as f64 } else { f64::from_bits(word) };
+            slot.buckets[bucket_of(value)].add(|sum| (f64::from_bits(sum) + value).to_bits());
+        },
+        BUCKETS,
+    );
 }
 
 #[inline(always)]

@@ -98,10 +98,17 @@ impl Builder {
         self
     }
 
-    /// Bytes that the SDK may hold in all: threads' buffers (a quarter), blocks that wait to be sent (3/8) and what encoding takes. At least
-    /// 4 MiB, by default 64 MiB. Every thread that records holds 64 KiB, so the default is enough for 256 of them.
+    /// Bytes that the SDK may hold in all: threads' buffers (a quarter), attachments and blocks that wait to be sent (3/8 together) and what
+    /// encoding takes. At least 4 MiB, by default 64 MiB. Every thread that records holds 64 KiB, so the default is enough for 256 of them.
     pub fn memory_budget(mut self, bytes: usize) -> Self {
         self.settings.memory_budget = bytes;
+        self
+    }
+
+    /// Bytes of [attachments](crate::attach) that may wait to be sealed, out of the memory budget: at most, and by default, an eighth of it, 8 MiB
+    /// of 64. A larger attachment is not recorded. With 0 none is, and blocks that wait to be sent have that room.
+    pub fn attachment_budget(mut self, bytes: usize) -> Self {
+        self.settings.attachment_budget = Some(bytes);
         self
     }
 

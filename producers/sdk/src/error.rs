@@ -53,6 +53,16 @@ pub enum Error {
         /// What was given.
         bytes: usize,
     },
+    /// More than its share of the memory budget.
+    #[error(
+        "attachments cannot have {bytes} bytes of a memory budget of {memory_budget}; give at most an eighth, or a larger memory budget"
+    )]
+    AttachmentBudget {
+        /// What was given.
+        bytes: usize,
+        /// Of what.
+        memory_budget: usize,
+    },
     /// The operating system gave no thread.
     #[error("the background thread could not be started: {0}")]
     Thread(#[source] std::io::Error),

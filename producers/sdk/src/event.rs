@@ -60,15 +60,8 @@ impl Lost {
     /// How many sorts there are.
     pub(crate) const COUNT: usize = 7;
     /// In the order in which losses at one place are told: ends first, because they belong to spans begun before.
-    pub(crate) const ALL: [Lost; Lost::COUNT] = [
-        Lost::Ends,
-        Lost::Spans,
-        Lost::Logs,
-        Lost::Metrics,
-        Lost::Frames,
-        Lost::AsyncEnds,
-        Lost::Asyncs,
-    ];
+    pub(crate) const ALL: [Lost; Lost::COUNT] =
+        [Lost::Ends, Lost::Spans, Lost::Logs, Lost::Metrics, Lost::Frames, Lost::AsyncEnds, Lost::Asyncs];
 
     pub(crate) fn from_word(word: u64) -> Option<Lost> {
         Lost::ALL.into_iter().find(|lost| *lost as u64 == word & 0xff)

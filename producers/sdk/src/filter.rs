@@ -83,7 +83,10 @@ impl FromStr for Filter {
             let wrong = || Error::Filter { text: directive.to_owned() };
             // `spans:` names the kind, `spans::` is a target.
             let kind = |name: &str| {
-                directive.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')).filter(|rest| !rest.starts_with(':'))
+                directive
+                    .strip_prefix(name)
+                    .and_then(|rest| rest.strip_prefix(':'))
+                    .filter(|rest| !rest.starts_with(':'))
             };
             let split = |rest| match str::rsplit_once(rest, '=') {
                 Some((target, value)) => (Some(target.trim()).filter(|target| *target != "*"), value.trim()),
@@ -141,7 +144,8 @@ mod tests {
 
     #[test]
     fn the_longest_target_decides_and_kinds_are_apart() {
-        let filter: Filter = "info, net=debug,net::http=off,spans:physics=off,spans:physics::solver=on,metrics:off".parse().unwrap();
+        let filter: Filter =
+            "info, net=debug,net::http=off,spans:physics=off,spans:physics::solver=on,metrics:off".parse().unwrap();
         let logs = |target, level: Level| filter.allows(Kind::Log, level as u8, target);
         assert!(logs("game", Level::Info) && !logs("game", Level::Debug));
         assert!(logs("net::tcp", Level::Debug) && !logs("net", Level::Trace));

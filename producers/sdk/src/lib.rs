@@ -24,6 +24,7 @@
 //! - **Metrics**: [`metric!`], integer or float, with a unit and perhaps a [`PropertySet`].
 //! - **Spans**: [`span!`] for a scope, [`span_guard!`] for a value, [`instrument`](macro@instrument) for a function.
 //! - **Frames**: [`frame!`] marks where one ends and the next begins.
+//! - **Attachments**: [`attach`] records a file, such as a screenshot.
 //!
 //! # What it costs and what it keeps
 //! An event reads the processor's counter and stores 8 to 24 bytes in its thread's own buffer: no lock, no allocation, no system call; static
@@ -31,7 +32,7 @@
 //! sends them. Before [`start`], and after the [`Guard`] is dropped, an event costs a load and a branch and is not recorded.
 //!
 //! Memory has a [budget](Builder::memory_budget). While the server is away blocks wait in memory; when that is used up spans go before
-//! metrics before logs. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
+//! metrics before logs and attachments. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
 //!
 //! What was recorded is sent when the guard is dropped, on `std::process::exit` (Unix), and before a panic goes on. A signal that ends the
 //! process takes the last period with it: handle it, and call [`flush`] or drop the guard.
@@ -42,6 +43,7 @@
 
 mod aggregate;
 mod arg;
+mod attachment;
 mod buffer;
 mod builder;
 mod chunk;
@@ -72,14 +74,15 @@ mod thread;
 mod wake;
 mod worker;
 
+pub use attachment::{NotAttached, attach};
 pub use builder::{Builder, start};
 pub use error::{Error, Result};
 pub use framelake_macros::instrument;
 pub use framelake_transport as transport;
 pub use framelake_wire::{ProcessId, StreamId, StreamKind};
+pub use instrument::{InCurrentSpan, Instrument, Instrumented};
 pub use level::Level;
 pub use properties::PropertySet;
-pub use instrument::{InCurrentSpan, Instrument, Instrumented};
 pub use record::{AsyncSpan, MetricValue, Span};
 pub use report::{KindStats, Report, Stats, StreamReport};
 pub use session::{Guard, adopt, flush, process_id, set_filter, stats};

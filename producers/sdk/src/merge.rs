@@ -90,7 +90,11 @@ impl Merge {
             Event::Metric { site, properties, args } => {
                 let properties = properties.checked_sub(1).map(PropertiesId);
                 let args = Args::put(args, &mut self.words);
-                self.measures.push(Entry { ticks, thread, what: Measure::Args { site: SiteId(site - 1), args, properties } });
+                self.measures.push(Entry {
+                    ticks,
+                    thread,
+                    what: Measure::Args { site: SiteId(site - 1), args, properties },
+                });
             }
             Event::AsyncBegin { site, id, parent, fields } => {
                 let fields = Args::put(fields, &mut self.words);

@@ -14,7 +14,8 @@ const PATIENCE_NS: i64 = 30_000_000_000;
 
 static LAST: Mutex<Option<String>> = Mutex::new(None);
 static WAITED_IN_VAIN: AtomicI64 = AtomicI64::new(i64::MIN);
-static SITE: CallSite = CallSite::log(Level::Fatal, "panic: {}", "panic", file!(), line!()).with_args(&["panic", "backtrace"], "");
+static SITE: CallSite =
+    CallSite::log(Level::Fatal, "panic: {}", "panic", file!(), line!()).with_args(&["panic", "backtrace"], "");
 
 /// Puts our hook before the one in force, once.
 pub(crate) fn install_hook() {

@@ -3,8 +3,8 @@
 use crate::buffer::Buffer;
 use crate::chunk::{self, Chunk, FreeChunk};
 use crate::event::{
-    ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, LOST, Lost, METRIC_ARGS, SPAN_BEGIN,
-    SPAN_BEGIN_ARGS, SPAN_END, TAG_BITS, TAG_MASK,
+    ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, LOST, Lost, METRIC_ARGS,
+    SPAN_BEGIN, SPAN_BEGIN_ARGS, SPAN_END, TAG_BITS, TAG_MASK,
 };
 use framelake_wire::{Arg, raw::Raw};
 use std::ptr::NonNull;

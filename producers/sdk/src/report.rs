@@ -5,7 +5,7 @@ use framelake_wire::{ProcessId, StreamId, StreamKind};
 /// Counts of one kind of event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KindStats {
-    /// Rows emitted: log lines, measurements, spans and frames begun; those dropped included.
+    /// Rows emitted: log lines, measurements, spans and frames begun, parts of attachments; those dropped included.
     pub emitted: u64,
     /// Events recorded; a span's begin and end are two.
     pub events: u64,
@@ -26,6 +26,8 @@ pub struct Stats {
     pub async_spans: KindStats,
     /// Frames.
     pub frames: KindStats,
+    /// Parts of attachments, of 512 KiB each but the last; at least one for each.
+    pub attachments: KindStats,
     /// Blocks sealed.
     pub blocks: u64,
     /// Their bytes, as sent.
@@ -102,6 +104,7 @@ impl Report {
             ("span", stats.spans),
             ("async", stats.async_spans),
             ("frame", stats.frames),
+            ("attachment", stats.attachments),
         ];
         for (index, (name, kind)) in kinds.into_iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };

@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::report::{Report, Stats};
 use crate::settings::Settings;
 use crate::worker::{self, Worker};
-use crate::{Error, Result, chunk, environment, filter, panic, process_info, record, wake};
+use crate::{Error, Result, attachment, chunk, environment, filter, panic, process_info, record, wake};
 use framelake_transport::{Deliver, Sender, connect};
 use framelake_wire::ProcessId;
 use std::process::Command;
@@ -58,6 +58,7 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     let sender = Sender::start(carrier, settings.queue_bytes())?;
     chunk::set_budget(settings.chunk_bytes());
     chunk::prepare(worker::FREE_CHUNKS);
+    attachment::open(settings.attachment_bytes());
 
     let clock = clock::choose();
     let start = clock::sample(clock);

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) filter: Filter,
     pub(crate) drain_period: Duration,
     pub(crate) memory_budget: usize,
+    /// `None` is its greatest share of the memory budget.
+    pub(crate) attachment_budget: Option<usize>,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) panic_hook: bool,
 }
@@ -39,6 +41,7 @@ impl Default for Settings {
             filter: Filter::default(),
             drain_period: DRAIN_PERIOD,
             memory_budget: MEMORY_BUDGET,
+            attachment_budget: None,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
             panic_hook: true,
         }
@@ -53,6 +56,11 @@ impl Settings {
         if self.memory_budget < MEMORY_BUDGET_MIN {
             return Err(Error::MemoryBudget { bytes: self.memory_budget });
         }
+        if let Some(bytes) = self.attachment_budget
+            && bytes > self.attachment_bytes_max()
+        {
+            return Err(Error::AttachmentBudget { bytes, memory_budget: self.memory_budget });
+        }
         while self.properties.len() > PROPERTIES_MAX {
             self.properties.pop_last();
         }
@@ -64,9 +72,19 @@ impl Settings {
         self.memory_budget / 4
     }
 
-    /// What the sending queue may take: 24 MiB of 64, ten minutes of 10,000 events a second. What is left is for encoders, a batch on its
-    /// way, and what the allocator cannot give back; in a flood of one thread that was 25 MiB in all.
+    /// What attachments that wait to be sealed may take.
+    pub(crate) fn attachment_bytes(&self) -> usize {
+        self.attachment_budget.unwrap_or(self.attachment_bytes_max())
+    }
+
+    /// 8 MiB of 64. The sending queue has twice that left, so that it has room for any attachment beside what waits already.
+    fn attachment_bytes_max(&self) -> usize {
+        self.memory_budget / 8
+    }
+
+    /// What the sending queue may take: 24 MiB of 64 less what attachments may, seven minutes of 10,000 events a second. What is left is for
+    /// encoders, a batch on its way, and what the allocator cannot give back; in a flood of one thread that was 25 MiB in all.
     pub(crate) fn queue_bytes(&self) -> usize {
-        self.memory_budget / 8 * 3
+        self.memory_budget / 8 * 3 - self.attachment_bytes()
     }
 }

@@ -4,7 +4,9 @@ use crate::dictionary::Dictionary;
 use crate::report::{KindStats, Stats, StreamReport};
 use crate::sampler::Window;
 use framelake_transport::{Outgoing, Rows, Sender};
-use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, Seal, SpanEncoder, ThreadId};
+use framelake_wire::encode::{
+    AsyncEncoder, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, Seal, SpanEncoder, ThreadId,
+};
 use framelake_wire::{Block, BlockId, ProcessId, StreamId, StreamKind};
 use std::collections::BTreeMap;
 
@@ -33,7 +35,7 @@ macro_rules! encode {
     )*};
 }
 
-encode!(LogEncoder, MetricEncoder, SpanEncoder, FrameEncoder, AsyncEncoder);
+encode!(LogEncoder, MetricEncoder, SpanEncoder, FrameEncoder, AsyncEncoder, AttachmentEncoder);
 
 /// A stream.
 pub(crate) struct Stream<E> {
@@ -159,6 +161,7 @@ pub(crate) fn kind_stats<'a>(stats: &'a mut Stats, kind: &StreamKind) -> &'a mut
         "metric" => &mut stats.metrics,
         "frame" => &mut stats.frames,
         "async" => &mut stats.async_spans,
+        "attachment" => &mut stats.attachments,
         _ => &mut stats.spans,
     }
 }

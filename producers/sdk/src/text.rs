@@ -229,12 +229,7 @@ impl Drop for Unwind<'_> {
 }
 
 /// Records an event with the arguments that `args` hands over. Says whether there was room.
-pub(crate) fn record(
-    buffer: &Buffer,
-    state: u32,
-    head: &Head,
-    args: &dyn Fn(&mut dyn FnMut(&dyn ErasedArg)),
-) -> bool {
+pub(crate) fn record(buffer: &Buffer, state: u32, head: &Head, args: &dyn Fn(&mut dyn FnMut(&dyn ErasedArg))) -> bool {
     let text = &buffer.text;
     if Busy::is_entered() {
         return false;

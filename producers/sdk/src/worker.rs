@@ -1,6 +1,7 @@
 //! The background thread: drains every thread's buffer on a period and when chunks run low, seals blocks, hands them to the sender.
 
 use crate::aggregate::Seen;
+use crate::attachment::{self, Attachments};
 use crate::buffer::Buffer;
 use crate::clock;
 use crate::control::{Control, Stop};
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     free_chunks: usize,
     threads: Vec<ThreadStream>,
     shared: Shared,
+    attachments: Attachments,
     merge: Merge,
     /// Rows lost after they were sealed.
     losses: BTreeMap<StreamId, u64>,
@@ -88,6 +90,7 @@ impl Worker {
                 frames: Stream::new(StreamKind::FRAME, FrameEncoder::new(), None),
                 asyncs: Stream::new(StreamKind::ASYNC, AsyncEncoder::new(), None),
             },
+            attachments: Attachments::new(),
             merge: Merge::default(),
             losses: BTreeMap::new(),
             kinds: BTreeMap::new(),
@@ -141,6 +144,7 @@ impl Worker {
         for thread in &mut self.threads {
             thread.snapshot = thread.reader.snapshot(&thread.buffer);
         }
+        self.attachments.take(&mut self.dictionary);
         // After the positions were read, so that every event to be drained is older than the sample.
         let end = clock::sample(self.clock);
         self.dictionary.refresh();
@@ -168,6 +172,7 @@ impl Worker {
             }
         }
         self.merge.encode(&mut self.shared, &mut outlet);
+        self.attachments.seal(&mut outlet);
         if seal {
             for thread in &mut self.threads {
                 thread.spans.seal(&mut outlet);
@@ -248,6 +253,7 @@ impl Worker {
             self.shared.metrics.lost(),
             self.shared.frames.lost(),
             self.shared.asyncs.lost(),
+            self.attachments.stream.lost(),
         ];
         let live = self.threads.iter().filter_map(|thread| thread.spans.lost());
         let ended = self.ended.iter().map(|report| (report.stream_id, report.dropped)).filter(|(_, count)| *count > 0);
@@ -278,6 +284,7 @@ impl Worker {
     /// Records nothing more, sends what there is, reports.
     fn end(mut self, stop: &Stop) {
         stop_recording();
+        attachment::close();
         self.drain(true);
         self.process.end_time = Some(clock::wall_ns());
         self.process.exit_reason = Some(stop.reason.clone());
@@ -289,6 +296,7 @@ impl Worker {
             self.shared.metrics.report(&self.losses),
             self.shared.frames.report(&self.losses),
             self.shared.asyncs.report(&self.losses),
+            self.attachments.stream.report(&self.losses),
         ];
         let mut streams: Vec<StreamReport> = shared.into_iter().flatten().collect();
         streams.extend(self.threads.iter().filter_map(|thread| thread.spans.report(&self.losses)));
@@ -354,6 +362,7 @@ impl Drop for Ended {
     fn drop(&mut self) {
         if std::thread::panicking() {
             stop_recording();
+            attachment::close();
         }
         self.0.ended(None);
     }

@@ -58,6 +58,25 @@ pub static THREAD_SPANS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ])
 });
 
+/// Parts of attachments. `attachment` is its number in the stream; the `bytes` of all its `parts`, in the order of `part` (from 0), are the file of
+/// `size` bytes. A number that is missing was dropped.
+pub static ATTACHMENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    schema(vec![
+        some("process_id", text()),
+        some("stream_id", text()),
+        some("thread", text()),
+        some("ordinal", DataType::Int64),
+        some("time", timestamp()),
+        some("attachment", DataType::Int64),
+        some("name", text()),
+        some("media_type", text()),
+        some("size", DataType::Int64),
+        some("part", DataType::Int64),
+        some("parts", DataType::Int64),
+        some("bytes", DataType::Binary),
+    ])
+});
+
 /// Frames: from one mark to the next.
 pub static FRAMES: LazyLock<SchemaRef> = LazyLock::new(|| {
     schema(vec![

@@ -7,8 +7,8 @@
 use framelake_wire::{
     Arg, Block, BlockId, ProcessId, StreamId, StreamKind, TimeSample, decode,
     encode::{
-        CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, Seal, SiteId, SpanEncoder,
-        ThreadId, Value,
+        Attachment, AttachmentEncoder, CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId,
+        Seal, SiteId, SpanEncoder, ThreadId, Value,
     },
     raw::RawBuf,
 };
@@ -281,5 +281,18 @@ fn main() {
         |encoder| marks.iter().for_each(|&ticks| encoder.mark(ticks)),
         |encoder| encoder.seal(&seal(StreamKind::FRAME), &names),
         |block| decode::frames(block).unwrap().ordinal.len(),
+    );
+    // As a picture is, which zstd makes nothing of; a block holds one such part.
+    let picture: Vec<u8> = (0..512 * 1024).map(|_| random.next() as u8).collect();
+    measure(
+        "512 KiB of an attachment",
+        1,
+        AttachmentEncoder::new(),
+        |encoder| {
+            let attachment = Attachment { number: 0, name: Some("shot.png"), media_type: "image/png", bytes: &picture };
+            encoder.push(SiteId(5), ThreadId(0), 1_000_000, &attachment, 0);
+        },
+        |encoder| encoder.seal(&seal(StreamKind::ATTACHMENT), &names),
+        |block| decode::attachments(block).unwrap().ordinal.len(),
     );
 }

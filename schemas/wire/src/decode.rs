@@ -4,6 +4,7 @@
 //! more than its limit is refused.
 
 mod asyncs;
+mod attachments;
 mod frames;
 mod logs;
 mod metrics;
@@ -13,8 +14,8 @@ mod spans;
 pub use crate::columns::values::Args;
 use crate::{Arg, Block, Error, Result, StreamKind, UnixNanos, limits, raw::ARGS_MAX, template::Template};
 
-/// Most bytes that decoding a block allocates at once, on top of the block: three times [`limits::DECODED_BYTES_MAX`] (the opened payload; the texts copied out of
-/// it; tables and drops) and 64 bytes for each of [`limits::EVENTS_MAX`] events. 3 × 8 MiB + 64 × 256 Ki = 40 MiB.
+/// Most bytes that decoding a block allocates at once, on top of the block: three times [`limits::DECODED_BYTES_MAX`] (the opened payload; the texts, or parts of
+/// attachments, copied out of it; tables and drops) and 64 bytes for each of [`limits::EVENTS_MAX`] events. 3 × 8 MiB + 64 × 256 Ki = 40 MiB.
 pub const ALLOCATED_BYTES_MAX: usize = 3 * limits::DECODED_BYTES_MAX + 64 * limits::EVENTS_MAX;
 
 /// A call site of a block; see [`crate::encode::CallSite`].
@@ -239,6 +240,72 @@ pub struct Metrics {
     pub properties: Vec<Option<u32>>,
 }
 
+/// Parts of attachments in a block, in the order of their ordinals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attachments {
+    /// The call sites.
+    pub sites: Vec<CallSite>,
+    /// The threads.
+    pub threads: Vec<Thread>,
+    /// Index into `sites`.
+    pub site: Vec<u32>,
+    /// Index into `threads`.
+    pub thread: Vec<u32>,
+    /// The part's ordinal.
+    pub ordinal: Vec<u64>,
+    /// When the attachment was made: the same for all of its parts.
+    pub time: Vec<UnixNanos>,
+    /// The attachment's number in the stream, below 2^63.
+    pub attachment: Vec<u64>,
+    /// Which of its parts this is, from 0.
+    pub part: Vec<u32>,
+    /// How many parts it has; at least 1.
+    pub parts: Vec<u32>,
+    /// Bytes of all parts, below 2^63.
+    pub size: Vec<u64>,
+    /// Whether the attachment has a name of its own; otherwise it is its call site's `name`.
+    pub has_name: Vec<bool>,
+    /// End of the part's name in `text`; it starts where the media type before ends.
+    pub name_end: Vec<u32>,
+    /// End of the part's media type in `text`; it starts where the name ends.
+    pub media_type_end: Vec<u32>,
+    /// Names and media types, one after the other.
+    pub text: String,
+    /// End of the part's bytes in `bytes`; they start where those of the part before end.
+    pub bytes_end: Vec<u32>,
+    /// The bytes of all parts, one after the other.
+    pub bytes: Vec<u8>,
+}
+
+impl Attachments {
+    /// The name of the attachment that row `index` (below the number of rows) is a part of.
+    #[must_use]
+    pub fn name(&self, index: usize) -> &str {
+        if self.has_name[index] {
+            &self.text[start(&self.media_type_end, index)..self.name_end[index] as usize]
+        } else {
+            &self.sites[self.site[index] as usize].name
+        }
+    }
+
+    /// What the bytes are, such as `image/png`.
+    #[must_use]
+    pub fn media_type(&self, index: usize) -> &str {
+        &self.text[self.name_end[index] as usize..self.media_type_end[index] as usize]
+    }
+
+    /// The part's bytes, at most [`limits::ATTACHMENT_PART_BYTES_MAX`].
+    #[must_use]
+    pub fn part_bytes(&self, index: usize) -> &[u8] {
+        &self.bytes[start(&self.bytes_end, index)..self.bytes_end[index] as usize]
+    }
+}
+
+/// Where what ends at `ends[index]` starts.
+fn start(ends: &[u32], index: usize) -> usize {
+    if index == 0 { 0 } else { ends[index - 1] as usize }
+}
+
 /// Frames that end in a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frames {
@@ -292,6 +359,14 @@ pub fn frames(block: &Block) -> Result<Frames> {
     frames::rows(block)
 }
 
+/// The parts of attachments of a block of kind `attachment`.
+///
+/// # Errors
+/// As [`spans()`].
+pub fn attachments(block: &Block) -> Result<Attachments> {
+    attachments::rows(block)
+}
+
 /// Opens the payload of a block of any kind within limits and checks it as its decoder would, without making rows: what the writer asks before it
 /// makes a block visible. A block of an unknown kind, or of a newer format, passes when its sizes do.
 ///
@@ -313,6 +388,8 @@ pub fn check(block: &Block) -> Result<()> {
         frames(block).map(drop)
     } else if *kind == StreamKind::ASYNC {
         async_spans(block).map(drop)
+    } else if *kind == StreamKind::ATTACHMENT {
+        attachments(block).map(drop)
     } else {
         block.header.check()
     }

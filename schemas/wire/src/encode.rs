@@ -8,6 +8,7 @@
 //! block's call sites, threads and properties are too long in sum (160 KiB), the longest of them are cut further.
 
 mod asyncs;
+mod attachments;
 mod core;
 mod frames;
 mod logs;
@@ -16,6 +17,7 @@ mod spans;
 
 use crate::{BlockId, ProcessId, StreamId, StreamKind, TimeSample};
 pub use asyncs::AsyncEncoder;
+pub use attachments::{Attachment, AttachmentEncoder};
 pub use frames::FrameEncoder;
 pub use logs::LogEncoder;
 pub use metrics::{MetricEncoder, Value};

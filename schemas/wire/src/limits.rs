@@ -8,6 +8,10 @@ pub const DECODED_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const EVENTS_MAX: usize = 256 * 1024;
 /// Most bytes of a string: 32 KiB. Longer ones are cut at a character boundary by the SDK, and refused by decoders.
 pub const STRING_BYTES_MAX: usize = 32 * 1024;
+/// Most bytes of a part of an attachment: 512 KiB, so that one fits into a payload beside full tables, compressed or not.
+pub const ATTACHMENT_PART_BYTES_MAX: usize = 512 * 1024;
+/// Most bytes of a media type: two names of 127 and the stroke between them (RFC 6838, 4.2). Treated as strings are.
+pub const MEDIA_TYPE_BYTES_MAX: usize = 255;
 /// Most spans open at once in a thread: 1,024.
 pub const SPAN_DEPTH_MAX: usize = 1024;
 /// Most bytes of a record: the payload and 64 KiB of header.

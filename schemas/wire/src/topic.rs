@@ -69,6 +69,8 @@ impl StreamKind {
     pub const ASYNC: StreamKind = StreamKind(Cow::Borrowed("async"));
     /// Frame marks; one stream per process.
     pub const FRAME: StreamKind = StreamKind(Cow::Borrowed("frame"));
+    /// Attachments; one stream per process.
+    pub const ATTACHMENT: StreamKind = StreamKind(Cow::Borrowed("attachment"));
 
     /// The kind of that name (1–64 characters of `a-z`, `0-9`, `_`; checked when a record is decoded).
     #[must_use]
@@ -78,7 +80,7 @@ impl StreamKind {
 
     /// The kind of that name, checked.
     pub(crate) fn read(name: &str) -> Result<Self> {
-        for known in [Self::SPAN, Self::LOG, Self::METRIC, Self::FRAME, Self::ASYNC] {
+        for known in [Self::SPAN, Self::LOG, Self::METRIC, Self::FRAME, Self::ASYNC, Self::ATTACHMENT] {
             if known.as_str() == name {
                 return Ok(known);
             }

@@ -5,9 +5,13 @@
 mod support;
 
 use framelake_wire::{
-    Block, Process, ProcessId, Record, StreamId, StreamKind, decode,
-    encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
+    Arg, Block, Process, ProcessId, Record, StreamId, StreamKind, decode,
+    encode::{
+        AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId,
+        SpanEncoder, ThreadId, Value,
+    },
     limits::FORMAT_VERSION,
+    raw::{Raw, RawBuf},
 };
 use std::{
     fmt::Write as _,
@@ -44,7 +48,7 @@ fn process() -> Process {
 }
 
 /// Second blocks of their streams, so that something is open where they begin.
-fn blocks() -> [(&'static str, Block); 4] {
+fn blocks() -> [(&'static str, Block); 6] {
     let names = Names::new(6, 3, 2);
     let start = sample(0).ticks;
     let mut spans = SpanEncoder::new();
@@ -57,6 +61,8 @@ fn blocks() -> [(&'static str, Block); 4] {
 
     let mut logs = LogEncoder::new();
     let mut metrics = MetricEncoder::new();
+    let mut attachments = AttachmentEncoder::new();
+    let mut asyncs = AsyncEncoder::new();
     let start = sample(1).ticks;
     for n in 0..20u32 {
         let ticks = start + u64::from(n) * 50_000_000;
@@ -68,12 +74,30 @@ fn blocks() -> [(&'static str, Block); 4] {
         logs.push(SiteId(n % 6), ThreadId(n % 2), ticks, (n % 3 == 0).then_some(&text));
         let value = if n % 2 == 0 { Value::Integer(i64::from(n) * -100) } else { Value::Float(f64::from(n) * 0.1) };
         metrics.push(SiteId(n % 2), ThreadId(n % 2), ticks - 10, value, (n % 4 == 3).then_some(PropertiesId(n % 3)));
+        let fields = RawBuf::of(&[Arg::F64(f64::from(n) / 4.0), Arg::Str(&text[..8]), Arg::Bool(n % 2 == 0)]);
+        logs.push_args(SiteId(n % 2), ThreadId(1), ticks + 1, fields.as_raw());
+        metrics.push_args(SiteId(5), ThreadId(0), ticks - 5, fields.as_raw(), None);
+        spans.begin_with(SiteId(4), ticks + 30_000, fields.as_raw());
+        if n % 5 > 0 {
+            spans.end(ticks + 40_000);
+        }
+        let fields = if n % 3 == 0 { fields.as_raw() } else { Raw::default() };
+        asyncs.begin(u64::from(n) + 1, u64::from(n), SiteId(n % 6), ThreadId(n % 2), ticks, fields);
+        asyncs.end(u64::from(n / 2) + 1, ticks + 60_000);
         frames.mark(ticks);
         if n == 10 {
+            asyncs.dropped(2);
             spans.dropped(2);
             logs.dropped(3);
             metrics.dropped(4);
             frames.dropped(1);
+            attachments.dropped(5);
+        }
+        if n % 7 == 0 {
+            let bytes: Vec<u8> = (0..n).map(|byte| byte as u8 * 3).collect();
+            let (number, name) = (u64::from(n / 7), (n > 0).then_some("bild ä.png"));
+            let attachment = Attachment { number, name, media_type: "image/png", bytes: &bytes };
+            attachments.push(SiteId(n % 6), ThreadId(n % 2), ticks, &attachment, 0);
         }
     }
     spans.end_truncated(1, start + 1_000_000_000);
@@ -83,6 +107,8 @@ fn blocks() -> [(&'static str, Block); 4] {
         ("log", logs.seal(&seal(StreamKind::LOG, 1), &names)),
         ("metric", metrics.seal(&seal(StreamKind::METRIC, 1), &names)),
         ("frame", frames.seal(&seal(StreamKind::FRAME, 1), &names)),
+        ("async", asyncs.seal(&seal(StreamKind::ASYNC, 1), &names)),
+        ("attachment", attachments.seal(&seal(StreamKind::ATTACHMENT, 1), &names)),
     ]
 }
 
@@ -96,7 +122,9 @@ fn text(record: &Record) -> String {
             match block.header.kind.as_str() {
                 "span" => writeln!(text, "{:?}", decode::spans(block).unwrap()),
                 "log" => writeln!(text, "{:?}", decode::logs(block).unwrap()),
+                "async" => writeln!(text, "{:?}", decode::async_spans(block).unwrap()),
                 "metric" => writeln!(text, "{:?}", decode::metrics(block).unwrap()),
+                "attachment" => writeln!(text, "{:?}", decode::attachments(block).unwrap()),
                 _ => writeln!(text, "{:?}", decode::frames(block).unwrap()),
             }
         }
@@ -121,7 +149,7 @@ fn golden(format: u32) -> PathBuf {
 #[test]
 fn records_of_every_format_are_read() {
     for format in 0..=FORMAT_VERSION {
-        for name in ["process", "span", "log", "metric", "frame"] {
+        for name in ["process", "span", "log", "metric", "frame", "async", "attachment"] {
             let file = golden(format).join(name);
             let record = Record::decode(&fs::read(file.with_extension("bin")).unwrap()).unwrap();
             let says = fs::read_to_string(file.with_extension("txt")).unwrap();

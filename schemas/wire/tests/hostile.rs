@@ -4,9 +4,12 @@ mod support;
 
 use framelake_wire::{
     Arg, Block, Header, Process, Record, StreamKind, batch, decode,
-    encode::{FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
-    limits::{DECODED_BYTES_MAX, PAYLOAD_BYTES_MAX, SPAN_DEPTH_MAX},
-    raw::RawBuf,
+    encode::{
+        AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId,
+        SpanEncoder, ThreadId, Value,
+    },
+    limits::{ATTACHMENT_PART_BYTES_MAX, DECODED_BYTES_MAX, EVENTS_MAX, PAYLOAD_BYTES_MAX, SPAN_DEPTH_MAX},
+    raw::{Raw, RawBuf},
 };
 use proptest::prelude::*;
 use std::{
@@ -58,7 +61,7 @@ fn most_held<T>(run: impl FnOnce() -> T) -> (T, usize) {
 /// Decodes in every way there is. What is accepted must be whole: columns of one length, indexes within their tables.
 fn decode_all(block: &Block) {
     let within = |indexes: &[u32], table: usize| assert!(indexes.iter().all(|&index| (index as usize) < table));
-    let decoders: [&dyn Fn(&Block); 5] = [
+    let decoders: [&dyn Fn(&Block); 7] = [
         &|block| {
             let Ok(spans) = decode::spans(block) else { return };
             let rows = spans.site.len();
@@ -88,7 +91,32 @@ fn decode_all(block: &Block) {
             within(&metrics.thread, metrics.threads.len());
             within(&metrics.properties.iter().copied().flatten().collect::<Vec<_>>(), metrics.property_sets.len());
         },
+        &|block| {
+            let Ok(spans) = decode::async_spans(block) else { return };
+            let rows = spans.site.len();
+            assert_eq!(rows as u64, block.header.row_count);
+            assert_eq!((spans.ordinal.len(), spans.parent.len(), spans.thread.len()), (rows, rows, rows));
+            assert_eq!((spans.begin.len(), spans.end.len(), spans.event.len()), (rows, rows, rows));
+            within(&spans.site, spans.sites.len());
+            within(&spans.thread, spans.threads.len());
+            assert!(spans.begin.iter().zip(&spans.end).all(|(begin, end)| begin <= end));
+        },
         &|block| drop(decode::frames(block)),
+        &|block| {
+            let Ok(found) = decode::attachments(block) else { return };
+            let rows = found.site.len();
+            assert_eq!((found.thread.len(), found.ordinal.len(), found.time.len()), (rows, rows, rows));
+            assert_eq!((found.attachment.len(), found.size.len()), (rows, rows));
+            within(&found.site, found.sites.len());
+            within(&found.thread, found.threads.len());
+            assert!(found.part.iter().zip(&found.parts).all(|(part, parts)| part < parts));
+            let bytes: usize = (0..rows).map(|row| found.part_bytes(row).len()).sum();
+            assert_eq!(bytes, found.bytes.len());
+            for row in 0..rows {
+                assert!(found.part_bytes(row).len() as u64 <= found.size[row]);
+                assert!(found.name(row).len() + found.media_type(row).len() <= 64 * 1024);
+            }
+        },
         &|block| drop(decode::check(block)),
     ];
     for decoder in decoders {
@@ -103,7 +131,9 @@ fn valid_blocks() -> Vec<Block> {
     let mut spans = SpanEncoder::new();
     let mut logs = LogEncoder::new();
     let mut metrics = MetricEncoder::new();
+    let mut asyncs = AsyncEncoder::new();
     let mut frames = FrameEncoder::new();
+    let mut attachments = AttachmentEncoder::new();
     let mut blocks = Vec::new();
     for sequence in 0..2 {
         for n in 0..60u32 {
@@ -122,18 +152,31 @@ fn valid_blocks() -> Vec<Block> {
             logs.push(SiteId(n % 20), ThreadId(n % 5), ticks, (n % 2 == 0).then_some(&text));
             let value = if n % 3 == 0 { Value::Integer(i64::from(n)) } else { Value::Float(f64::from(n) / 7.0) };
             metrics.push(SiteId(n % 20), ThreadId(n % 5), ticks, value, (n % 2 == 0).then_some(PropertiesId(n % 8)));
+            let fields = if n % 3 == 0 { args.as_raw() } else { Raw::default() };
+            asyncs.begin(u64::from(n) + 1, u64::from(n), SiteId(n % 20), ThreadId(n % 5), ticks, fields);
+            asyncs.end(u64::from(n / 2) + 1, ticks);
             frames.mark(ticks);
+            if n % 9 == 0 {
+                let bytes: Vec<u8> = (0..n).map(|byte| byte as u8).collect();
+                let (number, name) = (u64::from(n / 9), (n % 2 == 0).then_some(&text[..]));
+                let attachment = Attachment { number, name, media_type: "text/plain", bytes: &bytes };
+                attachments.push(SiteId(n % 20), ThreadId(n % 5), ticks, &attachment, 0);
+            }
             if n % 17 == 0 {
                 spans.dropped(3);
                 logs.dropped(2);
                 metrics.dropped(1);
                 frames.dropped(4);
+                asyncs.dropped(2);
+                attachments.dropped(5);
             }
         }
         blocks.push(spans.seal(&seal(StreamKind::SPAN, sequence), &names));
         blocks.push(logs.seal(&seal(StreamKind::LOG, sequence), &names));
         blocks.push(metrics.seal(&seal(StreamKind::METRIC, sequence), &names));
         blocks.push(frames.seal(&seal(StreamKind::FRAME, sequence), &names));
+        blocks.push(asyncs.seal(&seal(StreamKind::ASYNC, sequence), &names));
+        blocks.push(attachments.seal(&seal(StreamKind::ATTACHMENT, sequence), &names));
     }
     for block in &blocks {
         decode::check(block).unwrap();
@@ -364,6 +407,50 @@ fn the_largest_honest_block_stays_within_the_bound() {
     let logs = logs.unwrap();
     assert_eq!(logs.args.get(0, lines as u32 - 1, 0), Arg::Text(&text));
     assert!(held <= decode::ALLOCATED_BYTES_MAX && held > DECODED_BYTES_MAX, "{held} bytes held");
+}
+
+/// As above: eight mebibytes of parts, and as many rows as there may be.
+#[test]
+fn the_largest_attachments_stay_within_the_bound() {
+    for (rows, part_bytes) in
+        [(DECODED_BYTES_MAX / ATTACHMENT_PART_BYTES_MAX - 1, ATTACHMENT_PART_BYTES_MAX), (EVENTS_MAX, 20)]
+    {
+        let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        put(&mut opened, rows as u64);
+        opened.push(0);
+        let mut column = |bytes: Vec<u8>| {
+            put(&mut opened, bytes.len() as u64);
+            opened.extend(bytes);
+        };
+        column(vec![1; rows]);
+        column(Vec::new());
+        column(Vec::new());
+        // Call sites without names of their own, threads; each the only part of the same attachment.
+        column(vec![0; rows]);
+        column(vec![0; rows]);
+        let mut numbers = Vec::new();
+        let mut lengths = Vec::new();
+        for _ in 0..rows {
+            numbers.extend([0, 0, 1]);
+            put(&mut numbers, part_bytes as u64);
+            lengths.push(0);
+            put(&mut lengths, part_bytes as u64);
+        }
+        column(numbers);
+        column(lengths);
+        column(Vec::new());
+        column(vec![7; rows * part_bytes]);
+        assert!(opened.len() <= DECODED_BYTES_MAX, "{} bytes", opened.len());
+        let mut block = AttachmentEncoder::new().seal(&seal(StreamKind::ATTACHMENT, 0), &Names::new(1, 0, 1));
+        block.payload = closed(&opened);
+        block.header.event_count = rows as u64;
+        block.header.row_count = rows as u64;
+        block.header.ordinal_count = rows as u64;
+        block.header.min_time = 0;
+        let (found, held) = most_held(|| decode::attachments(&block));
+        assert_eq!(found.unwrap().bytes.len(), rows * part_bytes);
+        assert!(held <= decode::ALLOCATED_BYTES_MAX && held > DECODED_BYTES_MAX, "{held} bytes held");
+    }
 }
 
 #[test]

@@ -6,8 +6,13 @@ mod support;
 
 use framelake_wire::{
     Arg, Block, StreamKind, decode,
-    encode::{LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
-    limits::{DECODED_BYTES_MAX, EVENTS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, SPAN_DEPTH_MAX},
+    encode::{
+        AsyncEncoder, Attachment, AttachmentEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder,
+        ThreadId, Value,
+    },
+    limits::{
+        ATTACHMENT_PART_BYTES_MAX, DECODED_BYTES_MAX, EVENTS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, SPAN_DEPTH_MAX,
+    },
     raw::RawBuf,
 };
 use support::{Names, Random, seal};
@@ -80,6 +85,33 @@ fn spans_of_noise_keep_to_the_limits() {
 }
 
 #[test]
+fn async_spans_of_noise_keep_to_the_limits() {
+    let random = &mut Random(1);
+    for (sites, bytes) in [(1, 8), (5000, 8), (100, 40_000), (5, 16_300)] {
+        let names = Names { sets: Vec::new(), ..names(random, sites.min(300), bytes) };
+        let sites = sites.min(300);
+        let mut encoder = AsyncEncoder::new();
+        let mut id = 0;
+        for sequence in 0..3 {
+            while !encoder.is_full() {
+                let number = random.below(1000);
+                let site = random.below(sites) as u32;
+                match number {
+                    0..400 => encoder.end(id - (random.next() % 500).min(id), random.next()),
+                    400..450 => encoder.dropped(random.next() >> 40),
+                    _ => {
+                        id += 1;
+                        let fields = if number < 500 { args(random, bytes) } else { RawBuf::default() };
+                        encoder.begin(id, id / 2, SiteId(site), ThreadId(site), random.next(), fields.as_raw());
+                    }
+                }
+            }
+            check(&encoder.seal(&seal(StreamKind::ASYNC, sequence), &names));
+        }
+    }
+}
+
+#[test]
 fn spans_that_compress_to_nothing_keep_to_the_limit_of_events() {
     let names = Names::new(1, 0, 1);
     let mut encoder = SpanEncoder::new();
@@ -136,6 +168,55 @@ fn metrics_of_noise_keep_to_the_limits() {
             encoder.push(site, thread, random.next(), value, Some(set));
         }
         check(&encoder.seal(&seal(StreamKind::METRIC, 0), &names));
+    }
+}
+
+/// As a PNG is: zstd makes nothing of it.
+fn noise_bytes(random: &mut Random, bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|_| random.next() as u8).collect()
+}
+
+#[test]
+fn attachments_of_noise_keep_to_the_limits() {
+    let random = &mut Random(1);
+    for (count, name_bytes, bytes) in [(1, 8, 2_000_000), (300, 40_000, 2_000_000), (300, 200, 3_000), (5000, 8, 0)] {
+        let names = Names {
+            sites: (0..count).map(|line| (noise(random, name_bytes), String::new(), line as u32)).collect(),
+            sets: Vec::new(),
+            threads: (0..count).map(|number| (noise(random, name_bytes), number as u64)).collect(),
+            args: Vec::new(),
+        };
+        let (name, bytes) = (noise(random, name_bytes), noise_bytes(random, bytes));
+        let attachment = Attachment { number: u64::MAX >> 1, name: Some(&name), media_type: &name, bytes: &bytes };
+        let parts = Attachment::parts(bytes.len());
+        let mut encoder = AttachmentEncoder::new();
+        for sequence in 0..3 {
+            // One part always fits, whatever the tables turn out to be.
+            assert!(!encoder.is_full());
+            while !encoder.is_full() {
+                let (site, thread) = (random.below(names.sites.len()) as u32, random.below(names.threads.len()) as u32);
+                let part = random.below(parts as usize) as u32;
+                encoder.push(SiteId(site), ThreadId(thread), random.next(), &attachment, part);
+                encoder.dropped(random.next() >> 40);
+            }
+            check(&encoder.seal(&seal(StreamKind::ATTACHMENT, sequence), &names));
+        }
+    }
+}
+
+#[test]
+fn parts_that_fit_share_a_block_and_a_large_one_has_its_own() {
+    let random = &mut Random(1);
+    let names = Names::new(1, 0, 1);
+    let mut encoder = AttachmentEncoder::new();
+    for (bytes, most) in [(ATTACHMENT_PART_BYTES_MAX, 1), (100 * 1024, 5), (1024, 500)] {
+        let bytes = noise_bytes(random, bytes);
+        let attachment = Attachment { number: 0, name: None, media_type: "image/png", bytes: &bytes };
+        while encoder.has_room(bytes.len()) {
+            encoder.push(SiteId(0), ThreadId(0), random.next(), &attachment, 0);
+        }
+        assert!(encoder.event_count() >= most, "{} parts", encoder.event_count());
+        check(&encoder.seal(&seal(StreamKind::ATTACHMENT, 0), &names));
     }
 }
 

@@ -5,7 +5,11 @@ mod support;
 use framelake_wire::{
     Arg, Block, StreamKind, TimeMap, UnixNanos,
     decode::{self, OpenSpan},
-    encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, SpanEncoder, ThreadId, Value},
+    encode::{
+        AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId,
+        SpanEncoder, ThreadId, Value,
+    },
+    limits::ATTACHMENT_PART_BYTES_MAX,
     raw::{Raw, RawBuf},
 };
 use proptest::prelude::*;
@@ -364,6 +368,64 @@ proptest! {
                 _ => {}
             }
         }
+    }
+
+    #[test]
+    fn attachments_come_back(
+        attached in prop::collection::vec(
+            (
+                (0..10u32, 0..3u32, step(), any::<u64>()),
+                prop::option::of(".{0,30}"),
+                "[a-z]{0,8}/[a-z]{0,8}",
+                // Many small ones, and some of up to three parts.
+                prop_oneof![8 => 0..100usize, 1 => 0..1_200_000usize],
+                0..2u64,
+            ),
+            0..12,
+        ),
+    ) {
+        let names = Names::new(10, 0, 3);
+        let mut encoder = AttachmentEncoder::new();
+        let mut blocks = Vec::new();
+        let mut expected = Vec::new();
+        let (mut ticks, mut ordinal) = (sample(0).ticks, 0);
+        for ((site, thread, step, number), name, media_type, size, dropped) in &attached {
+            ticks = ticks.wrapping_add_signed(*step);
+            let number = number >> 1;
+            let bytes: Vec<u8> = (0..*size).map(|byte| (byte * 7 + byte / 1000) as u8).collect();
+            let attachment = Attachment { number, name: name.as_deref(), media_type, bytes: &bytes };
+            let parts = Attachment::parts(*size);
+            for part in 0..parts {
+                if encoder.is_full() {
+                    blocks.push(over_the_wire(&encoder.seal(&seal(StreamKind::ATTACHMENT, 0), &names)));
+                }
+                encoder.push(SiteId(*site), ThreadId(*thread), ticks, &attachment, part);
+                let from = part as usize * ATTACHMENT_PART_BYTES_MAX;
+                let part_bytes = bytes[from..bytes.len().min(from + ATTACHMENT_PART_BYTES_MAX)].to_vec();
+                let name = name.clone().unwrap_or_else(|| names.sites[*site as usize].0.clone());
+                let who = (name, media_type.clone(), names.threads[*thread as usize].0.clone(), site * 10);
+                let what = (number, part, parts, *size as u64, part_bytes);
+                expected.push((ordinal, map(0).unix_ns(ticks), who, what));
+                ordinal += 1;
+            }
+            encoder.dropped(*dropped);
+            ordinal += dropped;
+        }
+        blocks.push(over_the_wire(&encoder.seal(&seal(StreamKind::ATTACHMENT, 0), &names)));
+        let mut rows = Vec::new();
+        for block in &blocks {
+            let found = decode::attachments(block).unwrap();
+            for row in 0..found.ordinal.len() {
+                let (site, thread) = (&found.sites[found.site[row] as usize], &found.threads[found.thread[row] as usize]);
+                let who = (found.name(row).to_owned(), found.media_type(row).to_owned(), thread.name.clone(), site.line);
+                let bytes = found.part_bytes(row).to_vec();
+                let what = (found.attachment[row], found.part[row], found.parts[row], found.size[row], bytes);
+                rows.push((found.ordinal[row], found.time[row], who, what));
+            }
+        }
+        prop_assert!(rows == expected, "{} rows of {}", rows.len(), expected.len());
+        let last = &blocks.last().unwrap().header;
+        prop_assert_eq!(last.first_ordinal + last.ordinal_count, ordinal);
     }
 
     #[test]

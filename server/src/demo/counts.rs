@@ -78,6 +78,7 @@ async fn count(asking: &mut Asking, played: &Report) -> anyhow::Result<Counts> {
     for (table, condition) in [
         ("log_entries", ""),
         ("measures", ""),
+        ("attachments", ""),
         ("frames", "AND \"end\" IS NOT NULL"),
         ("thread_spans", "AND \"end\" IS NOT NULL"),
     ] {

@@ -15,6 +15,7 @@ mod projection;
 mod sample;
 mod view;
 
+pub mod attachments;
 pub mod frames;
 pub mod log_entries;
 pub mod measures;
@@ -24,8 +25,13 @@ pub use projection::Projection;
 pub use view::{BATCH_ROWS, RowView, Rows, ScopeRule, batches};
 
 /// Every row view.
-pub static ALL: [&dyn RowView; 4] =
-    [&log_entries::LogEntries, &measures::Measures, &thread_spans::ThreadSpans, &frames::Frames];
+pub static ALL: [&dyn RowView; 5] = [
+    &log_entries::LogEntries,
+    &measures::Measures,
+    &thread_spans::ThreadSpans,
+    &frames::Frames,
+    &attachments::Attachments,
+];
 
 /// The row view of that name.
 #[must_use]

@@ -56,6 +56,10 @@ impl Extent {
             || i128::from(self.end) - i128::from(self.begin) >= options.duration_min.as_nanos().cast_signed()
     }
 
+    fn fits(&self, options: &Options) -> bool {
+        self.rows <= options.partition_rows_max && self.payload_bytes <= options.partition_payload_bytes_max
+    }
+
     fn range(&self, incarnation: Incarnation, topic_partition: TopicPartition) -> PositionRange {
         PositionRange { incarnation, topic_partition, from: Offset(self.from), to: Offset(self.to) }
     }
@@ -86,7 +90,8 @@ pub fn worthwhile(view: &'static str, rule: ScopeRule, decode: &[BlockEntry], op
 /// Cuts the uncovered blocks of one scope and one partition of the log into runs, each for one object.
 ///
 /// `blocks` are **all** visible blocks of the scope in the range, by offset, each with whether a partition covers it. A run holds no covered block between
-/// its first and its last, and at most [`Options::partition_rows_max`] rows (unless one block has more). It is worthwhile, or it is full: what is left
+/// its first and its last, and at most [`Options::partition_rows_max`] rows and
+/// [`Options::partition_payload_bytes_max`] (unless one block has more). It is worthwhile, or it is full: what is left
 /// over waits for more.
 pub(crate) fn runs(blocks: Vec<(BlockEntry, bool)>, options: &Options) -> Vec<Vec<BlockEntry>> {
     let mut runs = Vec::new();
@@ -98,7 +103,7 @@ pub(crate) fn runs(blocks: Vec<(BlockEntry, bool)>, options: &Options) -> Vec<Ve
         }
         let extent = Extent::of(&block);
         match &mut open {
-            Some(run) if run.extent.rows + extent.rows <= options.partition_rows_max => {
+            Some(run) if run.extent.and(extent).fits(options) => {
                 run.extent = run.extent.and(extent);
                 run.blocks.push(block);
             }

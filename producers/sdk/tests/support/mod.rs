@@ -115,6 +115,32 @@ impl Collector {
         threads
     }
 
+    /// Every attachment that is there to its last part, by number.
+    pub(crate) fn attachments(&self) -> BTreeMap<u64, Attached> {
+        let mut attachments: BTreeMap<u64, Attached> = BTreeMap::new();
+        for block in self.streams(&StreamKind::ATTACHMENT).into_values().flatten() {
+            let rows = decode::attachments(&block).unwrap();
+            for row in 0..rows.ordinal.len() {
+                let attached = attachments.entry(rows.attachment[row]).or_insert_with(|| Attached {
+                    name: rows.name(row).to_owned(),
+                    media_type: rows.media_type(row).to_owned(),
+                    thread: rows.threads[rows.thread[row] as usize].name.clone(),
+                    time: rows.time[row],
+                    ..Attached::default()
+                });
+                assert_eq!((rows.part[row], rows.time[row]), (attached.parts, attached.time));
+                attached.parts += 1;
+                attached.bytes.extend(rows.part_bytes(row));
+                if attached.parts == rows.parts[row] {
+                    assert_eq!(attached.bytes.len() as u64, rows.size[row]);
+                    attached.is_whole = true;
+                }
+            }
+        }
+        attachments.retain(|_, attached| attached.is_whole);
+        attachments
+    }
+
     /// Rows that can be seen, by stream.
     pub(crate) fn visible(&self) -> BTreeMap<StreamId, u64> {
         let mut visible = BTreeMap::new();
@@ -155,6 +181,17 @@ pub(crate) struct Span {
     pub(crate) begin: i64,
     pub(crate) end: i64,
     pub(crate) truncated: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attached {
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+    pub(crate) thread: String,
+    pub(crate) time: i64,
+    pub(crate) parts: u32,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) is_whole: bool,
 }
 
 /// Waits until `done`, which other threads bring about.

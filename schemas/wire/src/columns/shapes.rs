@@ -36,6 +36,12 @@ pub(crate) struct Shapes {
 }
 
 impl Shapes {
+    /// The local number of a call site without arguments.
+    #[inline]
+    pub(crate) fn plain(&mut self, site: u32) -> u32 {
+        self.number(Shape { site, count: 0, codes: 0 })
+    }
+
     /// The local number of `shape`.
     #[inline]
     pub(crate) fn number(&mut self, shape: Shape) -> u32 {

@@ -55,7 +55,11 @@ pub(crate) fn bytes_max(sites: usize, args: usize, threads: usize, sets: usize) 
     let pairs = if sets == 0 { 0 } else { PAIRS_MAX.min(sets * PROPERTIES_MAX) };
     // A site has four strings and a template, a line, a level and a number of arguments; those a string and a code each; a thread a string and a
     // number; a set its number of pairs.
-    let numbers = sites * (5 * REFERENCE + 5 + 2) + args * (REFERENCE + 1) + threads * (REFERENCE + 10) + sets * 2 + pairs * 2 * REFERENCE;
+    let numbers = sites * (5 * REFERENCE + 5 + 2)
+        + args * (REFERENCE + 1)
+        + threads * (REFERENCE + 10)
+        + sets * 2
+        + pairs * 2 * REFERENCE;
     32 + numbers + STRINGS_BYTES_MAX
 }
 

@@ -455,7 +455,14 @@ pub(crate) fn read<'c>(
         if count > 0 {
             of_shape.reserve_exact(codes.len());
             for &code in codes {
-                of_shape.push(read_column(code, count as usize, &mut modes, &mut integers, &mut floats, &mut new_texts)?);
+                of_shape.push(read_column(
+                    code,
+                    count as usize,
+                    &mut modes,
+                    &mut integers,
+                    &mut floats,
+                    &mut new_texts,
+                )?);
             }
         }
         columns.push(of_shape);

@@ -78,14 +78,8 @@ fn visit<S>(
 
     let mut state = state(header.row_count as usize);
     let (mut rows, mut min, mut max) = (0, UnixNanos::MAX, UnixNanos::MIN);
-    let events = Events {
-        count: header.event_count,
-        edges,
-        ticks,
-        drops: &drops,
-        first_ordinal: header.first_ordinal,
-        map,
-    };
+    let events =
+        Events { count: header.event_count, edges, ticks, drops: &drops, first_ordinal: header.first_ordinal, map };
     let next_ordinal = replay(events, &mut begins, &mut stack, |row| {
         rows += 1;
         min = min.min(row.begin);

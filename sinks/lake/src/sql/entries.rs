@@ -159,7 +159,7 @@ pub(super) fn unpack(bytes: &[u8], common: &Common, mut take: impl FnMut(BlockEn
 
 /// The kind of that name, without an allocation for those that there are many of.
 pub(super) fn known_kind(name: &str) -> StreamKind {
-    [StreamKind::LOG, StreamKind::METRIC, StreamKind::SPAN, StreamKind::FRAME]
+    [StreamKind::LOG, StreamKind::METRIC, StreamKind::SPAN, StreamKind::FRAME, StreamKind::ATTACHMENT]
         .into_iter()
         .find(|kind| kind.as_str() == name)
         .unwrap_or_else(|| StreamKind::new(name))

@@ -60,6 +60,15 @@ fn runs_part_at_what_is_covered_and_at_their_size() {
     check(&[], 99, &[&[0], &[1], &[2], &[3], &[4], &[5]]);
 }
 
+/// Rows of half a mebibyte must not make an object that nobody has the memory to write or read.
+#[test]
+fn runs_part_at_their_bytes() {
+    let blocks = (0..5).map(|offset| (block(1, 0, offset), false)).collect();
+    let options = Options { partition_payload_bytes_max: 2500, ..options(0, 0, 1_000_000) };
+    let runs = runs(blocks, &options);
+    assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+}
+
 #[test]
 fn a_full_object_is_worth_it_however_well_it_compresses() {
     let blocks = (0..5).map(|offset| (block(1, 0, offset), false)).collect();

@@ -9,8 +9,8 @@ use framelake_query::{Engine, EngineOptions};
 use framelake_wire::{
     Block, BlockId, Process, ProcessId, StreamId, StreamKind, TimeSample, Topic, UnixNanos,
     encode::{
-        CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, Seal, SiteId, SpanEncoder,
-        ThreadId, Value,
+        Attachment, AttachmentEncoder, CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId,
+        Seal, SiteId, SpanEncoder, ThreadId, Value,
     },
 };
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, memory::InMemory};
@@ -323,6 +323,36 @@ impl Recording<FrameEncoder> {
         let start = self.begin;
         for mark in 0..50 {
             self.encoder.mark(start + mark * 20 * MILLI);
+        }
+        self.seal(start + SECOND)
+    }
+}
+
+pub(crate) fn attachments(process: u8) -> Recording<AttachmentEncoder> {
+    Recording::of(AttachmentEncoder::new(), process, 203, StreamKind::ATTACHMENT, None)
+}
+
+impl Recording<AttachmentEncoder> {
+    pub(crate) fn seal(&mut self, end: u64) -> Block {
+        let seal = self.next_seal(end);
+        self.encoder.seal(&seal, &Names)
+    }
+
+    /// A second's block: one part of a file that has one for each second.
+    pub(crate) fn part(&mut self, bytes: &[u8], part: u32) -> Block {
+        let attachment = Attachment { number: 0, name: Some("dump"), media_type: "application/octet-stream", bytes };
+        let start = self.begin;
+        self.encoder.push(LOADED, ThreadId(0), start + MILLI, &attachment, part);
+        self.seal(start + SECOND)
+    }
+
+    /// A second's block of 2 small files.
+    pub(crate) fn second(&mut self) -> Block {
+        let start = self.begin;
+        for number in 0..2_u64 {
+            let bytes = [number as u8; 3];
+            let attachment = Attachment { number, name: Some("shot.png"), media_type: "image/png", bytes: &bytes };
+            self.encoder.push(LOADED, ThreadId(0), start + number * 500 * MILLI, &attachment, 0);
         }
         self.seal(start + SECOND)
     }

@@ -12,11 +12,11 @@ async fn ten_seconds() -> TestLake {
 
 async fn ten_seconds_in(mut lake: TestLake) -> TestLake {
     for number in [1, 2] {
-        let (mut main, mut log, mut metric, mut frame) =
-            (spans(number, 0), logs(number), metrics(number), frames(number));
+        let (mut main, mut log, mut metric, mut frame, mut attached) =
+            (spans(number, 0), logs(number), metrics(number), frames(number), attachments(number));
         for _ in 0..10 {
             lake.commit(&[main.second()]).await;
-            lake.commit(&[log.second()]).await;
+            lake.commit(&[log.second(), attached.second()]).await;
             lake.commit(&[metric.second(), frame.second()]).await;
         }
         let ended = framelake_wire::Process { end_time: Some(EPOCH + 10 * SECOND as i64), ..process(number) };
@@ -25,8 +25,13 @@ async fn ten_seconds_in(mut lake: TestLake) -> TestLake {
     lake
 }
 
-const VIEWS: [(&str, &str); 4] =
-    [("thread_spans", "begin"), ("log_entries", "time"), ("measures", "time"), ("frames", "begin")];
+const VIEWS: [(&str, &str); 5] = [
+    ("thread_spans", "begin"),
+    ("log_entries", "time"),
+    ("measures", "time"),
+    ("frames", "begin"),
+    ("attachments", "time"),
+];
 
 #[tokio::test]
 async fn rows_are_the_same_before_and_after() {

@@ -43,6 +43,36 @@ async fn log_lines_have_their_text_or_their_call_sites() {
 }
 
 #[tokio::test]
+async fn the_parts_of_an_attachment_in_order_are_the_file() {
+    let mut lake = TestLake::new().await;
+    let mut attached = attachments(1);
+    let file: Vec<u8> = (0..1_200_000_u32).map(|byte| (byte / 7) as u8).collect();
+    // In the log the other way round.
+    let blocks: Vec<_> = (0..3).rev().map(|part| attached.part(&file, part)).collect();
+    lake.commit(&blocks).await;
+    let expected = "\
++------+--------------------------+---------+------+-------+--------+
+| name | media_type               | size    | part | parts | bytes  |
++------+--------------------------+---------+------+-------+--------+
+| dump | application/octet-stream | 1200000 | 0    | 3     | 524288 |
+| dump | application/octet-stream | 1200000 | 1    | 3     | 524288 |
+| dump | application/octet-stream | 1200000 | 2    | 3     | 151424 |
++------+--------------------------+---------+------+-------+--------+";
+    let sql = "SELECT name, media_type, size, part, parts, length(encode(bytes, 'hex')) / 2 AS bytes FROM attachments ORDER BY part";
+    assert_eq!(ask(&lake.engine(), sql).await, expected);
+
+    use arrow::array::AsArray;
+    let sql = "SELECT bytes FROM attachments WHERE attachment = 0 ORDER BY attachment, part";
+    let batches = lake.engine().session().sql(sql).await.unwrap().collect().await.unwrap();
+    let found: Vec<u8> =
+        batches.iter().flat_map(|b| b.column(0).as_binary::<i32>().iter().flatten().flatten().copied()).collect();
+    assert!(found == file, "{} bytes of {}", found.len(), file.len());
+    // In one row, as text.
+    let sql = "SELECT length(string_agg(encode(bytes, 'hex'), '' ORDER BY part)) AS digits FROM attachments WHERE attachment = 0";
+    assert_eq!(number(&lake.engine(), sql).await, 2_400_000);
+}
+
+#[tokio::test]
 async fn measures_have_units_and_properties() {
     let mut lake = TestLake::new().await;
     let mut metric = metrics(1);
