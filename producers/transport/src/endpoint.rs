@@ -44,7 +44,6 @@ impl fmt::Display for Endpoint {
 
 /// How to reach an endpoint, beyond its address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ConnectOptions {
     /// The certificates (PEM) that sign an `https` endpoint's, in place of those that browsers trust.
     pub ca_file: Option<PathBuf>,

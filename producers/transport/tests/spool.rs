@@ -293,6 +293,30 @@ fn a_file_cut_at_any_byte_of_its_last_record_gives_the_records_before() {
 }
 
 #[test]
+fn what_a_killed_program_left_is_sent_with_its_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let sender = start(&Carrier::away(), dir.path(), 64 << 20);
+    let process = Outgoing { topic: Topic::Processes, rows: None, ..record(Topic::Processes, 0, 7, 100) };
+    sender.push(process.clone());
+    sender.dispatch();
+    for index in 0..200 {
+        push(&sender, span(index));
+    }
+    // As the disk stands when the program is killed now; its lock died with it.
+    let killed = tempfile::tempdir().unwrap();
+    for file in files(dir.path()) {
+        fs::copy(&file, killed.path().join(file.file_name().unwrap())).unwrap();
+    }
+    let carrier = Carrier::default();
+    let recovered = recover(killed.path(), Box::new(carrier.clone()), SOON).unwrap();
+    let kept = carrier.kept();
+    assert_eq!(kept[0], process);
+    let spans = numbers(&kept, Topic::Spans);
+    assert!(!spans.is_empty() && spans.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{spans:?}");
+    assert_eq!(recovered.sent_records, 1 + spans.len() as u64);
+}
+
+#[test]
 fn processes_that_share_a_directory_leave_each_others_files_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (Carrier::away(), Carrier::away());

@@ -28,10 +28,11 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
     if certificates.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(certificates) }
 }
 
-/// Whether the other side's certificate is signed by nobody who is trusted.
+/// Whether the other side's certificate is signed by nobody who is trusted. By another authority of a trusted one's name it is a bad signature.
 pub(super) fn is_unknown_issuer(error: &ureq::Error) -> bool {
     // The error is wrapped differently by what the handshake was driven by; its words are the same.
-    format!("{error:?}").contains("UnknownIssuer")
+    let words = format!("{error:?} {error}");
+    ["UnknownIssuer", "BadSignature"].iter().any(|word| words.contains(word))
 }
 
 pub(super) fn unknown_issuer(endpoint: &str) -> String {
