@@ -14,7 +14,7 @@ struct Keep(Arc<Mutex<Vec<Outgoing>>>);
 impl Deliver for Keep {
     fn deliver(&mut self, batch: &[Outgoing], _: Instant) -> Outcome {
         self.0.lock().unwrap().extend_from_slice(batch);
-        Outcome::Kept { refused: Vec::new() }
+        Outcome::Kept { refused: Vec::new(), control: None }
     }
 
     fn destination(&self) -> String {

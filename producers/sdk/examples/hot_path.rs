@@ -19,7 +19,7 @@ struct Nowhere;
 
 impl Deliver for Nowhere {
     fn deliver(&mut self, _: &[Outgoing], _: Instant) -> Outcome {
-        Outcome::Kept { refused: vec![] }
+        Outcome::Kept { refused: vec![], control: None }
     }
 
     fn destination(&self) -> String {

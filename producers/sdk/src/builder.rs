@@ -1,10 +1,11 @@
 //! How recording is started.
 
 use crate::session::Guard;
-use crate::settings::Settings;
+use crate::settings::{Settings, Spool};
 use crate::{Level, Result, environment, session};
 use framelake_transport::Deliver;
 use framelake_wire::ProcessId;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Starts recording under the name `app`, to the endpoint in `FRAMELAKE_ENDPOINT` or `http://127.0.0.1:8650`. Nobody need listen there yet.
@@ -18,9 +19,8 @@ pub fn start(app: &str) -> Result<Guard> {
 /// How recording is started, where the defaults do not fit.
 ///
 /// Where an environment variable says the same thing it wins, so that a program can be redirected without building it anew:
-/// `FRAMELAKE_ENDPOINT` (`off` records nothing), `FRAMELAKE_PROPERTIES` (`build=1234,map=castle`), `FRAMELAKE_PARENT_PROCESS`, `FRAMELAKE_FILTER`,
-/// `FRAMELAKE_LEVEL`,
-/// `FRAMELAKE_DRAIN_PERIOD` (`100ms`).
+/// `FRAMELAKE_ENDPOINT` (`off` records nothing), `FRAMELAKE_PROPERTIES` (`build=1234,map=castle`), `FRAMELAKE_PARENT_PROCESS`, `FRAMELAKE_FILTER`
+/// (`info,spans:physics=off`), `FRAMELAKE_LEVEL`, `FRAMELAKE_DRAIN_PERIOD` (`100ms`), `FRAMELAKE_SPOOL` (a directory, or `off`), `FRAMELAKE_SPOOL_BYTES` (`512MiB`), `FRAMELAKE_CA_FILE`.
 ///
 /// ```no_run
 /// let _framelake = framelake::Builder::new()
@@ -61,7 +61,7 @@ impl Builder {
         self
     }
 
-    /// Where to send: `http://host:port` (feature `http`) or `kafka://host:port` (feature `kafka`).
+    /// Where to send: `http://host:port` (feature `http`), `https://host:port` (feature `tls`) or `kafka://host:port` (feature `kafka`).
     pub fn endpoint(mut self, endpoint: &str) -> Self {
         self.settings.endpoint = endpoint.to_owned();
         self
@@ -109,6 +109,32 @@ impl Builder {
     /// of 64. A larger attachment is not recorded. With 0 none is, and blocks that wait to be sent have that room.
     pub fn attachment_budget(mut self, bytes: usize) -> Self {
         self.settings.attachment_budget = Some(bytes);
+        self
+    }
+
+    /// The file of the certificates (PEM) that sign an `https` endpoint's; without it those that browsers trust.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.ca_file = Some(path.into());
+        self
+    }
+
+    /// The directory where blocks wait while the server is away and memory is used up, and where what could not be sent before the end waits for
+    /// the next run. By default one of the user's, the program's and the endpoint's own: `~/.local/state/framelake/spool/APP/ENDPOINT`. With
+    /// [`Builder::deliver_by`] there is none by default. Processes may share it.
+    pub fn spool(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.settings.spool = Spool::At(dir.into());
+        self
+    }
+
+    /// The most bytes that this process keeps in its spool: at least 1 MiB, by default 512 MiB.
+    pub fn spool_budget(mut self, bytes: u64) -> Self {
+        self.settings.spool_bytes = bytes;
+        self
+    }
+
+    /// Nothing is written to disk: what memory has no room for is shed, and what could not be sent before the end is lost. Both are counted.
+    pub fn no_spool(mut self) -> Self {
+        self.settings.spool = Spool::Off;
         self
     }
 

@@ -52,8 +52,8 @@ impl Control {
             state.stop = Some(Stop { deadline, reason });
         }
         crate::wake::wake();
-        // The report itself takes a moment beyond the time given to sending.
-        let grace = Duration::from_secs(1);
+        // What could not be sent is written to the spool for 2 s at most, and the report itself takes a moment.
+        let grace = Duration::from_secs(3);
         self.wait(state, deadline + grace, |state| state.report.is_some() || state.ended).report.clone()
     }
 

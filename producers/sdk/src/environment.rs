@@ -1,8 +1,9 @@
 //! The environment variables that the SDK reads, all of them, here. Where one is set it wins over what the program says.
 
-use crate::settings::Settings;
-use crate::{Error, Result, level};
+use crate::settings::{Settings, Spool};
+use crate::{Error, Result, level, process_info};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where to send: `http://host:port`, `kafka://host:port`, or `off`.
@@ -17,6 +18,13 @@ const FILTER: &str = "FRAMELAKE_FILTER";
 const LEVEL: &str = "FRAMELAKE_LEVEL";
 /// How often buffers are drained, such as `100ms`.
 const DRAIN_PERIOD: &str = "FRAMELAKE_DRAIN_PERIOD";
+
+/// Where blocks wait that memory has no room for: a directory, or `off`.
+const SPOOL: &str = "FRAMELAKE_SPOOL";
+/// How many bytes may wait there, such as `512MiB`.
+const SPOOL_BYTES: &str = "FRAMELAKE_SPOOL_BYTES";
+/// The certificates (PEM) that sign an `https` endpoint's.
+const CA_FILE: &str = "FRAMELAKE_CA_FILE";
 
 /// Applies the environment to `settings`.
 pub(crate) fn apply(settings: &mut Settings) -> Result<()> {
@@ -42,6 +50,15 @@ fn apply_from(settings: &mut Settings, variable: impl Fn(&str) -> Option<String>
     if let Some(text) = variable(DRAIN_PERIOD) {
         settings.drain_period = duration(&text).ok_or(Error::DrainPeriod { text })?;
     }
+    if let Some(text) = variable(SPOOL) {
+        settings.spool = if text == "off" { Spool::Off } else { Spool::At(text.into()) };
+    }
+    if let Some(text) = variable(SPOOL_BYTES) {
+        settings.spool_bytes = bytes(&text).ok_or(Error::SpoolBytes { text })?;
+    }
+    if let Some(path) = variable(CA_FILE) {
+        settings.ca_file = Some(path.into());
+    }
     Ok(())
 }
 
@@ -62,6 +79,34 @@ fn duration(text: &str) -> Option<Duration> {
         "ms" => Some(Duration::from_millis(number)),
         "s" => Some(Duration::from_secs(number)),
         _ => None,
+    }
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let shift = match unit.trim() {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// Where programs of this user keep what they need again after their end. Without a home that is the directory for temporary files.
+pub(crate) fn state_directory() -> PathBuf {
+    state_directory_from(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+}
+
+fn state_directory_from(variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
+    let home = || variable("HOME").map(|home| home.join(".local/state"));
+    // A relative XDG_STATE_HOME is to be ignored (XDG Base Directory Specification 0.8).
+    let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    match state.or_else(|| if cfg!(windows) { variable("LOCALAPPDATA") } else { home() }) {
+        Some(state) => state.join("framelake").join("spool"),
+        None => std::env::temp_dir().join(format!("framelake-spool-{}", process_info::user())),
     }
 }
 
@@ -86,6 +131,9 @@ mod tests {
             (FILTER, "info,net=debug"),
             (LEVEL, "warn"),
             (DRAIN_PERIOD, "100ms"),
+            (SPOOL, "/var/spool/game"),
+            (SPOOL_BYTES, "64 MiB"),
+            (CA_FILE, "/etc/ca.pem"),
         ])
         .unwrap();
         assert_eq!(settings.endpoint, "http://set:2");
@@ -97,9 +145,14 @@ mod tests {
         assert_eq!(settings.filter, "warn,net=debug".parse().unwrap());
         assert_eq!(settings.drain_period, Duration::from_millis(100));
 
+        assert_eq!(settings.spool, Spool::At("/var/spool/game".into()));
+        assert_eq!((settings.spool_bytes, settings.ca_file), (64 << 20, Some("/etc/ca.pem".into())));
+
         let untouched = apply_text(&[]).unwrap();
         assert_eq!((untouched.endpoint.as_str(), untouched.filter), ("http://built:1", Filter::default()));
         assert_eq!(apply_text(&[(LEVEL, "off")]).unwrap().filter, "off".parse().unwrap());
+        assert_eq!(untouched.spool, Spool::Default);
+        assert_eq!(apply_text(&[(SPOOL, "off")]).unwrap().spool, Spool::Off);
     }
 
     #[test]
@@ -111,7 +164,22 @@ mod tests {
         check(LEVEL, "loud", "give off, fatal");
         check(FILTER, "loud", "spans:physics=off");
         check(DRAIN_PERIOD, "often", "such as 100ms");
+        check(SPOOL_BYTES, "much", "such as 512MiB");
+        check(SPOOL_BYTES, "99999999999GiB", "such as 512MiB");
         check(PROPERTIES, "build", "key=value");
         check(PARENT_PROCESS, "12", "give a UUID");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_spool_is_with_the_users_state() {
+        let check = |pairs: &[(&str, &str)], expected: PathBuf| {
+            let variable =
+                |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value));
+            assert_eq!(state_directory_from(variable), expected);
+        };
+        check(&[("XDG_STATE_HOME", "/state"), ("HOME", "/home/me")], "/state/framelake/spool".into());
+        check(&[("XDG_STATE_HOME", "here"), ("HOME", "/home/me")], "/home/me/.local/state/framelake/spool".into());
+        check(&[], std::env::temp_dir().join(format!("framelake-spool-{}", process_info::user())));
     }
 }

@@ -63,6 +63,12 @@ pub enum Error {
         /// Of what.
         memory_budget: usize,
     },
+    /// Not a number of bytes, or too few.
+    #[error("{text:?} is not a budget for the spool; give at least 1 MiB, such as 512MiB, or set FRAMELAKE_SPOOL=off")]
+    SpoolBytes {
+        /// What was given.
+        text: String,
+    },
     /// The operating system gave no thread.
     #[error("the background thread could not be started: {0}")]
     Thread(#[source] std::io::Error),

@@ -31,8 +31,9 @@
 //! lines are not formatted, others straight into the buffer. A background thread drains all buffers every second, makes blocks of them and
 //! sends them. Before [`start`], and after the [`Guard`] is dropped, an event costs a load and a branch and is not recorded.
 //!
-//! Memory has a [budget](Builder::memory_budget). While the server is away blocks wait in memory; when that is used up spans go before
-//! metrics before logs and attachments. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
+//! Memory has a [budget](Builder::memory_budget). While the server is away blocks wait in memory, then on disk in the
+//! [spool](Builder::spool); when that is used up too, spans go before metrics before logs and attachments. What cannot be sent before the end of the program waits
+//! there for the next run. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
 //!
 //! What was recorded is sent when the guard is dropped, on `std::process::exit` (Unix), and before a panic goes on. A signal that ends the
 //! process takes the last period with it: handle it, and call [`flush`] or drop the guard.

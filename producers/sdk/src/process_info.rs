@@ -6,13 +6,11 @@ use std::collections::BTreeMap;
 
 /// The `Process` record of a run that started at `start_time`.
 pub(crate) fn process(settings: &Settings, start_time: UnixNanos) -> Process {
-    let exe = std::env::current_exe().ok();
-    let exe = exe.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
     Process {
         process_id: ProcessId::now_v7(),
         revision: 0,
         parent_process_id: settings.parent,
-        exe: exe.unwrap_or_default(),
+        exe: exe(),
         version: settings.version.clone(),
         user: system::user(),
         host: system::host(),
@@ -30,6 +28,18 @@ pub(crate) fn process(settings: &Settings, start_time: UnixNanos) -> Process {
         properties: settings.properties.clone(),
         dropped: BTreeMap::new(),
     }
+}
+
+/// The name of the program's file, where the system tells.
+pub(crate) fn exe() -> String {
+    let exe = std::env::current_exe().ok();
+    let exe = exe.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    exe.unwrap_or_default()
+}
+
+/// The user's name, where the system tells.
+pub(crate) fn user() -> String {
+    system::user()
 }
 
 #[cfg(unix)]

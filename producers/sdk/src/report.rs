@@ -46,10 +46,24 @@ pub struct Stats {
     pub sent_bytes: u64,
     /// Attempts to send that failed and were made again.
     pub send_errors: u64,
-    /// Rows shed from the queue because memory was used up.
+    /// Rows shed because memory, and the spool's budget, were used up, or lost with a file of the spool.
     pub shed_rows: u64,
     /// Records that the server refused for good.
     pub refused_records: u64,
+    /// Bytes in the spool now, those of earlier runs included.
+    pub spool_bytes: u64,
+    /// Records in the spool now and not known to have reached the server, those of earlier runs included.
+    pub spool_records: u64,
+    /// Records ever written to the spool, because memory was used up or the program ended.
+    pub spilled_records: u64,
+    /// Their bytes there.
+    pub spilled_bytes: u64,
+    /// Records read back from the spool to be sent.
+    pub read_back_records: u64,
+    /// Times that the spool's disk failed.
+    pub spool_errors: u64,
+    /// Records that earlier runs left and this one took over to send.
+    pub recovered_records: u64,
     /// Events without a stream: recorded while a thread's own locals were destroyed, or by the allocator while the SDK allocated. Not emitted rows.
     pub unattributed: u64,
 }
@@ -73,7 +87,8 @@ pub struct StreamReport {
     pub blocks: u64,
 }
 
-/// What was recorded from start to shutdown: for each stream, `ordinals = rows visible + dropped + open`, once what was sent is visible.
+/// What was recorded from start to shutdown: for each stream, `ordinals = rows visible + dropped + open`, once what was sent, now or by the next run, is
+/// visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The process.
@@ -84,10 +99,14 @@ pub struct Report {
     pub streams_left_out: u64,
     /// The counts.
     pub stats: Stats,
-    /// Records not known to have reached the server when the time to shut down was over.
+    /// Records not known to have reached the server when the time to shut down was over, and lost with the program.
     pub undelivered_records: u64,
     /// Rows of those records.
     pub undelivered_rows: u64,
+    /// Records not known to have reached the server that are in the spool: the next run sends them.
+    pub spooled_records: u64,
+    /// Rows of those records.
+    pub spooled_rows: u64,
 }
 
 impl Report {
@@ -124,9 +143,18 @@ impl Report {
             ("send_errors", stats.send_errors),
             ("shed_rows", stats.shed_rows),
             ("refused_records", stats.refused_records),
+            ("spool_bytes", stats.spool_bytes),
+            ("spool_records", stats.spool_records),
+            ("spilled_records", stats.spilled_records),
+            ("spilled_bytes", stats.spilled_bytes),
+            ("read_back_records", stats.read_back_records),
+            ("spool_errors", stats.spool_errors),
+            ("recovered_records", stats.recovered_records),
             ("unattributed", stats.unattributed),
             ("undelivered_records", self.undelivered_records),
             ("undelivered_rows", self.undelivered_rows),
+            ("spooled_records", self.spooled_records),
+            ("spooled_rows", self.spooled_rows),
             ("streams_left_out", self.streams_left_out),
         ] {
             let _ = write!(json, ",\"{name}\":{count}");
@@ -181,6 +209,8 @@ mod tests {
             stats: Stats::default(),
             undelivered_records: 0,
             undelivered_rows: 0,
+            spooled_records: 0,
+            spooled_rows: 0,
         };
         let json = report.to_json();
         assert!(json.contains(r#""thread_name":"a\"b\\c\u000a","ordinals":3"#), "{json}");

@@ -6,7 +6,7 @@ use crate::report::{Report, Stats};
 use crate::settings::Settings;
 use crate::worker::{self, Worker};
 use crate::{Error, Result, attachment, chunk, environment, filter, panic, process_info, record, wake};
-use framelake_transport::{Deliver, Sender, connect};
+use framelake_transport::{ConnectOptions, Deliver, Options, Sender, connect_with};
 use framelake_wire::ProcessId;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -51,11 +51,18 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     if session.is_some() {
         return Err(Error::AlreadyStarted);
     }
+    let own_carrier = carrier.is_some();
     let carrier = match carrier {
         Some(carrier) => carrier,
-        None => connect(&settings.endpoint.parse()?)?,
+        None => {
+            let options = ConnectOptions { ca_file: settings.ca_file.clone() };
+            connect_with(&settings.endpoint.parse()?, &options)?
+        }
     };
-    let sender = Sender::start(carrier, settings.queue_bytes())?;
+    let exe = process_info::exe();
+    let app = settings.properties.get("app").unwrap_or(&exe);
+    let spool = settings.spool(environment::state_directory, app, own_carrier);
+    let sender = Sender::start_with(carrier, Options { queue_bytes_max: settings.queue_bytes(), spool })?;
     chunk::set_budget(settings.chunk_bytes());
     chunk::prepare(worker::FREE_CHUNKS);
     attachment::open(settings.attachment_bytes());

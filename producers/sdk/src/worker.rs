@@ -276,6 +276,13 @@ impl Worker {
             send_errors: sender.send_errors,
             shed_rows: sender.shed_rows,
             refused_records: sender.refused_records,
+            spool_bytes: sender.spool_bytes,
+            spool_records: sender.spool_records,
+            spilled_records: sender.spilled_records,
+            spilled_bytes: sender.spilled_bytes,
+            read_back_records: sender.read_back_records,
+            spool_errors: sender.spool_errors,
+            recovered_records: sender.recovered_records,
             unattributed: thread::unattributed(),
             ..self.stats
         }
@@ -311,6 +318,8 @@ impl Worker {
             stats: self.stats(),
             undelivered_records: undelivered.records,
             undelivered_rows: undelivered.rows.iter().map(|rows| rows.count).sum(),
+            spooled_records: undelivered.spooled_records,
+            spooled_rows: undelivered.spooled_rows,
         };
         let kept = self.threads.drain(..).map(|thread| (thread.buffer, thread.reader));
         KEPT.lock().unwrap_or_else(PoisonError::into_inner).extend(kept);

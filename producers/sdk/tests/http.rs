@@ -19,6 +19,8 @@ fn program(role: &str, endpoint: &str) -> Command {
         .env(ROLE, role)
         .env("FRAMELAKE_ENDPOINT", endpoint)
         .env("FRAMELAKE_PROPERTIES", "from=environment")
+        // Each test names its own, where it needs one.
+        .env("FRAMELAKE_SPOOL", "off")
         .stdout(Stdio::null());
     command
 }
@@ -85,6 +87,18 @@ fn a_program_whose_server_is_not_there_ends_in_time() {
     // The discard port: nobody listens.
     assert!(program("return", "http://127.0.0.1:9").stderr(Stdio::null()).status().unwrap().success());
     assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn what_a_program_could_not_send_its_next_run_sends() {
+    let spool = std::env::temp_dir().join(format!("framelake-next-run-{}", std::process::id()));
+    let mut first = program("return", "http://127.0.0.1:9");
+    assert!(first.env("FRAMELAKE_SPOOL", &spool).stderr(Stdio::null()).status().unwrap().success());
+    let gateway = Gateway::start([]);
+    let mut second = program("exit", &gateway.url());
+    assert!(second.env("FRAMELAKE_SPOOL", &spool).status().unwrap().success());
+    assert_eq!(messages(&gateway), ["in the role of exit", "in the role of return"]);
+    std::fs::remove_dir(spool).expect("nothing is left in it");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Where records go, as people write it.
 
 use crate::{Deliver, Error, Result};
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 /// Where records go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A gateway: `http://host:port`, perhaps with a path before `/v1/records`; no slash at the end.
+    /// A gateway: `http://host:port` or `https://host:port`, perhaps with a path before `/v1/records`; no slash at the end.
     Http(String),
     /// Kafka's bootstrap servers: `host:port`, several with commas.
     Kafka(String),
@@ -26,10 +26,9 @@ impl FromStr for Endpoint {
             return Err(error("it has a blank in it"));
         }
         match scheme {
-            "http" => Ok(Endpoint::Http(trimmed.to_owned())),
-            "https" => Err(error("this build has no TLS; put a local gateway or a TLS proxy in between")),
+            "http" | "https" => Ok(Endpoint::Http(trimmed.to_owned())),
             "kafka" => Ok(Endpoint::Kafka(rest.to_owned())),
-            _ => Err(error("its scheme is neither http nor kafka")),
+            _ => Err(error("its scheme is none of http, https and kafka")),
         }
     }
 }
@@ -43,12 +42,37 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// How to reach an endpoint, beyond its address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// The certificates (PEM) that sign an `https` endpoint's, in place of those that browsers trust.
+    pub ca_file: Option<PathBuf>,
+}
+
 /// The carrier for `endpoint`. Connects at the first batch, so nobody need be there yet.
 ///
 /// # Errors
 /// The carrier is not in this build, or refuses its configuration.
 pub fn connect(endpoint: &Endpoint) -> Result<Box<dyn Deliver>> {
+    connect_with(endpoint, &ConnectOptions::default())
+}
+
+/// As [`connect`], with options.
+///
+/// # Errors
+/// As [`connect`]; or the CA file cannot be read.
+pub fn connect_with(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Box<dyn Deliver>> {
+    let ConnectOptions { ca_file } = options;
     match endpoint {
+        #[cfg(not(feature = "tls"))]
+        Endpoint::Http(url) if url.starts_with("https:") => {
+            let _ = ca_file;
+            Err(Error::FeatureMissing { text: endpoint.to_string(), feature: "tls" })
+        }
+        #[cfg(feature = "tls")]
+        Endpoint::Http(url) if url.starts_with("https:") => {
+            Ok(Box::new(crate::Http::trusting(url, ca_file.as_deref())?))
+        }
         #[cfg(feature = "http")]
         Endpoint::Http(url) => Ok(Box::new(crate::Http::new(url))),
         #[cfg(not(feature = "http"))]
@@ -70,9 +94,17 @@ mod tests {
         assert_eq!("http://127.0.0.1:8650/".parse::<Endpoint>().unwrap(), http("http://127.0.0.1:8650"));
         assert_eq!("http://lake/base".parse::<Endpoint>().unwrap(), http("http://lake/base"));
         assert_eq!("kafka://a:9092,b:9092".parse::<Endpoint>().unwrap(), Endpoint::Kafka("a:9092,b:9092".into()));
-        for bad in ["", "127.0.0.1:8650", "https://lake", "http://", "ftp://lake", "http://a b"] {
+        assert_eq!("https://lake".parse::<Endpoint>().unwrap(), http("https://lake"));
+        for bad in ["", "127.0.0.1:8650", "http://", "https://", "ftp://lake", "http://a b"] {
             let message = bad.parse::<Endpoint>().unwrap_err().to_string();
             assert!(message.contains("give http://host:port"), "{message}");
         }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_tls_an_https_endpoint_names_the_feature() {
+        let error = connect(&"https://lake".parse().unwrap()).err().expect("an error");
+        assert!(error.to_string().contains("needs the feature \"tls\" of the crate framelake"), "{error}");
     }
 }

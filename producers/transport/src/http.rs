@@ -2,11 +2,16 @@
 
 mod reply;
 mod retry_after;
+#[cfg(feature = "tls")]
+mod tls;
 
 use crate::{Deliver, Outcome, Outgoing};
 use framelake_wire::batch;
+use reply::Reply;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
 
 /// A gateway that does not take a connection within this is taken for away.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -29,19 +34,35 @@ impl Http {
     /// A carrier to the gateway at `endpoint` (`http://host:port`). Connects at the first batch.
     #[must_use]
     pub fn new(endpoint: &str) -> Self {
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_idle_connections_per_host(1)
-            .timeout_connect(Some(CONNECT_MAX))
-            // The environment is read in one place of the SDK, and this is not it.
-            .proxy(None)
-            .user_agent(concat!("framelake-transport/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
+        Self::over(endpoint, config().build().new_agent())
+    }
+
+    /// A carrier to the gateway at `endpoint` (`https://host:port`), whose certificate must be signed by one of those in `ca_file`, or, where none is
+    /// given, by one that browsers trust. Connects at the first batch.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no certificate.
+    #[cfg(feature = "tls")]
+    pub fn trusting(endpoint: &str, ca_file: Option<&std::path::Path>) -> crate::Result<Self> {
+        let tls = tls::config(ca_file)?;
+        Ok(Self::over(endpoint, config().tls_config(tls).build().new_agent()))
+    }
+
+    fn over(endpoint: &str, agent: Agent) -> Self {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         Self { agent, url: format!("{endpoint}/v1/records"), endpoint, body: Vec::new() }
     }
+}
+
+fn config() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_idle_connections_per_host(1)
+        .timeout_connect(Some(CONNECT_MAX))
+        // The environment is read in one place of the SDK, and this is not it.
+        .proxy(None)
+        .user_agent(concat!("framelake-transport/", env!("CARGO_PKG_VERSION")))
 }
 
 impl Deliver for Http {
@@ -58,6 +79,8 @@ impl Deliver for Http {
         let response = request.config().timeout_global(Some(left)).build().send(&self.body[..]);
         let mut response = match response {
             Ok(response) => response,
+            #[cfg(feature = "tls")]
+            Err(error) if tls::is_unknown_issuer(&error) => return retry(tls::unknown_issuer(&self.endpoint)),
             Err(error) => return retry(error.to_string()),
         };
         let status = response.status().as_u16();
@@ -65,8 +88,8 @@ impl Deliver for Http {
         let text = response.body_mut().with_config().limit(REPLY_BYTES_MAX).lossy_utf8(true).read_to_string();
         match status {
             200..=299 => match text {
-                Ok(text) => match reply::refused(&text, records.len()) {
-                    Some(refused) => Outcome::Kept { refused },
+                Ok(text) => match reply::read(&text, records.len()) {
+                    Some(Reply { refused, control }) => Outcome::Kept { refused, control },
                     // Anything that serves HTTP may say 200; only a gateway says what it took.
                     None => {
                         retry(format!("HTTP {status}, but not with a gateway's reply; is this the address of one?"))

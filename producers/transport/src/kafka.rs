@@ -139,7 +139,8 @@ impl Deliver for Kafka {
         match failed {
             Some(reason) => retry(reason),
             None if batch.len() > INDEX_MASK => Outcome::TooLarge,
-            None => Outcome::Kept { refused },
+            // A broker has no word to say on what is recorded.
+            None => Outcome::Kept { refused, control: None },
         }
     }
 

@@ -1,8 +1,11 @@
 //! Carries sealed blocks from a program to Framelake: over HTTP to a gateway, or straight to Kafka, with the same records.
 //!
-//! A [`Sender`] owns a bounded [`Queue`] and one thread. Records are kept until the other side has acknowledged them; when
-//! memory is used up the queue sheds spans before metrics before logs, and says so, so that the loss is counted where it
-//! happened. It neither opens nor makes records: those come sealed from the SDK.
+//! A [`Sender`] owns a bounded [`Queue`] and one thread. Records are kept until the other side has acknowledged them: in memory; when that is
+//! used up, in a [spool] on disk, where there is one; when that is used up too, spans are shed before metrics before logs, and the loss is counted
+//! where it happened. What a program could not deliver before its end its next run sends, or [`recover`]. Records are neither opened nor made
+//! here: they come sealed from the SDK.
+//!
+//! A gateway's reply may carry a text that says what to record from now on: [`Sender::take_control`]. Kafka has none.
 //!
 //! ```no_run
 //! use framelake_transport::{Endpoint, Outgoing, Sender, connect};
@@ -27,11 +30,13 @@ mod http;
 mod kafka;
 mod outgoing;
 mod queue;
+mod recover;
 mod sender;
+pub mod spool;
 
 pub use backoff::Backoff;
 pub use deliver::{Deliver, Outcome, Refusal};
-pub use endpoint::{Endpoint, connect};
+pub use endpoint::{ConnectOptions, Endpoint, connect, connect_with};
 pub use error::{Error, Result};
 #[cfg(feature = "http")]
 pub use http::Http;
@@ -39,4 +44,5 @@ pub use http::Http;
 pub use kafka::Kafka;
 pub use outgoing::{Outgoing, Rows};
 pub use queue::Queue;
-pub use sender::{Sender, Stats, Undelivered};
+pub use recover::{Recovered, recover};
+pub use sender::{Options, Sender, Stats, Undelivered};

@@ -5,8 +5,8 @@ use framelake_wire::{Topic, batch};
 use std::collections::VecDeque;
 
 /// Processes, logs, metrics (with frames), spans: sent in this order, shed from the end.
-const CLASSES: usize = 4;
-const PROCESSES: usize = 0;
+pub(crate) const CLASSES: usize = 4;
+pub(crate) const PROCESSES: usize = 0;
 
 /// Records that wait, bounded by bytes.
 ///
@@ -54,9 +54,14 @@ impl Queue {
     /// The next records to send, the dearest class first, in all at most `bytes_max` bytes as a batch, but at least one where any waits.
     /// They are in flight until released.
     pub fn take_batch(&mut self, bytes_max: usize) -> Vec<Outgoing> {
+        self.take_batch_before(CLASSES, bytes_max)
+    }
+
+    /// As [`Queue::take_batch`], from the classes dearer than `class` alone.
+    pub(crate) fn take_batch_before(&mut self, class: usize, bytes_max: usize) -> Vec<Outgoing> {
         let mut batch = Vec::new();
         let mut bytes = 0;
-        for class in &mut self.classes {
+        for class in &mut self.classes[..class] {
             while let Some(record) = class.front() {
                 bytes += batch::entry_bytes(record.topic.name(), record.bytes.len());
                 if bytes > bytes_max && !batch.is_empty() {
@@ -71,6 +76,37 @@ impl Queue {
         batch
     }
 
+    /// The oldest records of the cheapest class that waits, until no more than `down_to` bytes are left waiting or the class has no more; empty
+    /// when only `Process` records wait. They are in flight until released or [returned](Queue::give_back).
+    pub(crate) fn take_cheapest(&mut self, down_to: usize) -> (usize, Vec<Outgoing>) {
+        let Some(class) = (PROCESSES + 1..CLASSES).rev().find(|class| !self.classes[*class].is_empty()) else {
+            return (PROCESSES, Vec::new());
+        };
+        let mut taken = Vec::new();
+        while self.waiting_bytes > down_to
+            && let Some(record) = self.classes[class].pop_front()
+        {
+            self.waiting_bytes -= record.held_bytes();
+            self.in_flight_bytes += record.held_bytes();
+            taken.push(record);
+        }
+        (class, taken)
+    }
+
+    /// Takes back records of `class` that were in flight, as its oldest.
+    pub(crate) fn give_back(&mut self, class: usize, records: impl DoubleEndedIterator<Item = Outgoing>) {
+        for record in records.rev() {
+            self.in_flight_bytes -= record.held_bytes();
+            self.waiting_bytes += record.held_bytes();
+            self.classes[class].push_front(record);
+        }
+    }
+
+    /// Records that came from elsewhere are in flight until released.
+    pub(crate) fn hold(&mut self, records: &[Outgoing]) {
+        self.in_flight_bytes += records.iter().map(Outgoing::held_bytes).sum::<usize>();
+    }
+
     /// A record in flight reached its end: acknowledged or given up.
     pub fn release(&mut self, record: &Outgoing) {
         self.in_flight_bytes -= record.held_bytes();
@@ -80,6 +116,21 @@ impl Queue {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.waiting_bytes + self.in_flight_bytes
+    }
+
+    /// Bytes that wait and are not in flight.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// The most bytes it holds.
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Whether anything dearer than `class` waits.
+    pub(crate) fn has_before(&self, class: usize) -> bool {
+        self.classes[..class].iter().any(|class| !class.is_empty())
     }
 
     /// Records that wait.
@@ -107,7 +158,7 @@ impl Queue {
     }
 }
 
-fn class(topic: Topic) -> usize {
+pub(crate) fn class(topic: Topic) -> usize {
     match topic {
         Topic::Processes => PROCESSES,
         Topic::Logs => 1,

@@ -1,21 +1,20 @@
-//! The sending thread: takes batches from the queue and keeps trying until they are kept.
+//! The sender: a queue, what memory has no room for on disk, and a thread that keeps trying until all of it is kept.
 
-use crate::{Backoff, Deliver, Error, Outcome, Outgoing, Queue, Result, Rows};
+mod last;
+mod work;
+
+use crate::spool::{self, Held, Lost, Spool};
+use crate::{Deliver, Error, Outgoing, Queue, Result, Rows};
 use framelake_wire::{StreamId, Topic};
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use work::Work;
 
 /// Bytes of a batch: large enough that a request's cost vanishes, small enough that a resend after a lost reply is cheap.
 const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 const _: () = assert!(BATCH_BYTES_MAX <= framelake_wire::limits::BATCH_BYTES_MAX);
-/// One attempt lasts no longer than this; a gateway that has not answered by then is taken for lost.
-const ATTEMPT_MAX: Duration = Duration::from_secs(20);
-/// A `Retry-After` beyond this is taken for a mistake.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
-/// Between attempts while somebody waits in flush or shutdown.
-const HURRIED_WAIT: Duration = Duration::from_millis(50);
 /// Streams whose losses are kept apart until they are asked for; further ones are counted without their stream.
 const LOSSES_MAX: usize = 65_536;
 
@@ -24,6 +23,15 @@ const LOSSES_MAX: usize = 65_536;
 pub struct Sender {
     shared: Arc<Shared>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// What a sender works with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most bytes held in memory. With a spool, half of them are written there when they are used up, and the other half is for what comes meanwhile.
+    pub queue_bytes_max: usize,
+    /// Where records wait when memory is used up, and after the end of the program; without it they are shed.
+    pub spool: Option<spool::Options>,
 }
 
 /// What a sender did so far.
@@ -37,42 +45,65 @@ pub struct Stats {
     pub sent_batches: u64,
     /// Attempts that failed and were, or will be, made again.
     pub send_errors: u64,
-    /// Rows shed because memory was used up.
+    /// Rows shed because memory, and the spool's budget, were used up, or lost with a file of the spool.
     pub shed_rows: u64,
     /// Records that the other side refused for good.
     pub refused_records: u64,
     /// Their rows.
     pub refused_rows: u64,
-    /// Bytes held now, in flight included.
+    /// Bytes held in memory now, in flight included.
     pub queue_bytes: u64,
-    /// The most bytes ever held.
+    /// The most bytes ever held in memory.
     pub queue_bytes_peak: u64,
-    /// Records held now, in flight included.
+    /// Records held in memory now, in flight included.
     pub queue_records: u64,
+    /// Bytes on disk now, those of earlier runs included.
+    pub spool_bytes: u64,
+    /// Records on disk now and not known to be kept, those of earlier runs included.
+    pub spool_records: u64,
+    /// Records ever written to disk.
+    pub spilled_records: u64,
+    /// Their bytes, with what stands around them there.
+    pub spilled_bytes: u64,
+    /// Records read back from disk to be sent.
+    pub read_back_records: u64,
+    /// Times that the disk failed.
+    pub spool_errors: u64,
+    /// Records of earlier runs that were taken over.
+    pub recovered_records: u64,
+    /// Those of them that had to go for newer ones, or could not be read.
+    pub recovered_lost_records: u64,
+    /// Bytes at the ends of earlier runs' files that were no whole record.
+    pub torn_bytes: u64,
+    /// Other processes that use the same directory now.
+    pub spool_shared_with: u64,
 }
 
 /// What was still held when the sender ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undelivered {
-    /// Records not known to be kept. One that was in flight may have been.
+    /// Records not known to be kept, and lost with the program. One that was in flight may have been kept.
     pub records: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Their rows, by stream.
     pub rows: Vec<Rows>,
+    /// Records of this run not known to be kept that are on disk: the next run that uses the directory sends them.
+    pub spooled_records: u64,
+    /// Their rows.
+    pub spooled_rows: u64,
 }
 
+/// Whoever takes both locks takes the spool's first. It is held while the disk works, so only the thread, and [`Sender::shutdown`] for a bounded
+/// time, wait for it.
 struct Shared {
+    spool: Mutex<Option<Spool>>,
     state: Mutex<State>,
     /// Something to do for the thread.
     work: Condvar,
     /// Everything is sent, or the thread is gone.
     idle: Condvar,
-}
-
-struct InFlight {
-    bytes: usize,
-    rows: Option<Rows>,
+    batch_bytes_max: usize,
 }
 
 struct State {
@@ -81,8 +112,17 @@ struct State {
     losses: HashMap<StreamId, u64>,
     /// Sent again when the other side comes back: it may have forgotten everything.
     latest_process: Option<Outgoing>,
-    /// What the records in flight would lose, in the order in which they are sent.
-    in_flight: VecDeque<InFlight>,
+    in_flight: Option<InFlight>,
+    /// Being written to disk.
+    spilling: Arc<Vec<Outgoing>>,
+    held: Held,
+    /// There is a spool.
+    spools: bool,
+    /// What earlier runs left is not yet looked for.
+    to_take_over: bool,
+    /// The newest text of the other side, and whether it was taken.
+    control: Option<String>,
+    control_unseen: bool,
     dispatched: bool,
     /// Set by flush and shutdown: stop waiting between attempts.
     hurry: bool,
@@ -90,31 +130,71 @@ struct State {
     running: bool,
 }
 
+/// A batch whose records reach their end in its order.
+#[derive(Clone)]
+struct InFlight {
+    records: Arc<Vec<Outgoing>>,
+    done: usize,
+    from: Origin,
+}
+
+/// Where a batch's records are kept until they reached their end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Memory,
+    Spool,
+    /// In the spool, of an earlier run.
+    Recovered,
+}
+
 impl Sender {
-    /// Starts the thread. The queue holds at most `queue_bytes_max` bytes.
+    /// Starts the thread, without a spool. The queue holds at most `queue_bytes_max` bytes.
     ///
     /// # Errors
     /// The operating system gives no thread.
     pub fn start(carrier: Box<dyn Deliver>, queue_bytes_max: usize) -> Result<Self> {
+        Self::start_with(carrier, Options { queue_bytes_max, spool: None })
+    }
+
+    /// Starts the thread. What earlier runs left in the spool's directory is sent too.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn start_with(carrier: Box<dyn Deliver>, options: Options) -> Result<Self> {
+        let Options { queue_bytes_max, spool } = options;
+        let dir = spool.as_ref().map(|spool| spool.dir.clone());
         let state = State {
             queue: Queue::new(queue_bytes_max),
             stats: Stats::default(),
             losses: HashMap::new(),
             latest_process: None,
-            in_flight: VecDeque::new(),
+            in_flight: None,
+            spilling: Arc::default(),
+            held: Held::default(),
+            spools: spool.is_some(),
+            to_take_over: spool.is_some(),
+            control: None,
+            control_unseen: false,
             dispatched: false,
             hurry: false,
             stop: None,
             running: true,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), idle: Condvar::new() });
-        let work = Work { shared: shared.clone(), carrier, backoff: Backoff::random(), away: false, complained: false };
+        let shared = Arc::new(Shared {
+            spool: Mutex::new(spool.map(Spool::new)),
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            idle: Condvar::new(),
+            // A batch in flight must leave room for what comes meanwhile.
+            batch_bytes_max: BATCH_BYTES_MAX.min(queue_bytes_max / 4),
+        });
+        let work = Work::new(shared.clone(), carrier, dir);
         let thread =
             std::thread::Builder::new().name("framelake-send".into()).spawn(|| work.run()).map_err(Error::Thread)?;
         Ok(Self { shared, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
-    /// Takes `record` in. Never waits for the network. Nothing is sent before [`Sender::dispatch`], or before a batch is full,
+    /// Takes `record` in. Never waits for the network or a disk. Nothing is sent before [`Sender::dispatch`], or before a batch is full,
     /// so that the blocks of one drain travel together.
     pub fn push(&self, record: Outgoing) {
         let mut state = self.shared.lock();
@@ -122,10 +202,9 @@ impl Sender {
             state.latest_process = Some(record.clone());
         }
         state.push(record);
-        let bytes = state.queue.bytes();
-        state.stats.queue_bytes_peak = state.stats.queue_bytes_peak.max(bytes as u64);
-        if bytes >= BATCH_BYTES_MAX {
-            state.dispatched = true;
+        let full = state.queue.bytes() >= self.shared.batch_bytes_max;
+        state.dispatched |= full;
+        if full || state.is_to_spill() {
             self.shared.work.notify_one();
         }
     }
@@ -143,7 +222,14 @@ impl Sender {
         losses.into_iter().map(|(stream_id, count)| Rows { stream_id, count }).collect()
     }
 
-    /// Waits until all that was pushed is kept, or `timeout` is over; says which.
+    /// What the other side would have recorded, where it said so since the last call and it differs from what it said before; the newest alone.
+    #[must_use]
+    pub fn take_control(&self) -> Option<String> {
+        let mut state = self.shared.lock();
+        if std::mem::take(&mut state.control_unseen) { state.control.clone() } else { None }
+    }
+
+    /// Waits until all that was pushed, and what earlier runs left on disk, is kept, or `timeout` is over; says which.
     #[must_use]
     pub fn flush(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
@@ -156,7 +242,7 @@ impl Sender {
             if left.is_zero() {
                 break;
             }
-            state = self.shared.idle.wait_timeout(state, left).unwrap_or_else(|broken| broken.into_inner()).0;
+            state = self.shared.idle.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.hurry = false;
         state.is_idle()
@@ -166,13 +252,18 @@ impl Sender {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let state = self.shared.lock();
-        let mut stats = state.stats;
-        stats.queue_bytes = state.queue.bytes() as u64;
-        stats.queue_records = (state.queue.len() + state.in_flight.len()) as u64;
-        stats
+        let in_flight = state.in_flight.as_ref().map_or(0, |batch| batch.records.len() - batch.done);
+        Stats {
+            queue_bytes: state.queue.bytes() as u64,
+            queue_records: (state.queue.len() + in_flight + state.spilling.len()) as u64,
+            spool_bytes: state.held.bytes,
+            spool_records: state.held.records,
+            ..state.stats
+        }
     }
 
-    /// Sends what is held for at most `timeout`, ends the thread and says what could not be delivered.
+    /// Sends what is held for at most `timeout`, ends the thread, writes what could not be delivered to the spool, for at most 2 s, and says what
+    /// became of it.
     pub fn shutdown(&self, timeout: Duration) -> Undelivered {
         let deadline = Instant::now() + timeout;
         let _ = self.flush(timeout);
@@ -188,47 +279,63 @@ impl Sender {
                 if left.is_zero() {
                     break;
                 }
-                state = self.shared.idle.wait_timeout(state, left).unwrap_or_else(|broken| broken.into_inner()).0;
+                state = self.shared.idle.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
-        let mut state = self.shared.lock();
-        if !state.running
-            && let Some(thread) = self.thread.lock().unwrap_or_else(|broken| broken.into_inner()).take()
-        {
-            drop(state);
+        let running = self.shared.lock().running;
+        if !running && let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
-            state = self.shared.lock();
         }
-        let mut undelivered = Undelivered::default();
-        let waiting = state.queue.drain();
-        let waiting = waiting.iter().map(InFlight::of);
-        for record in waiting.chain(state.in_flight.drain(..)) {
-            undelivered.records += 1;
-            undelivered.bytes += record.bytes as u64;
-            undelivered.rows.extend(record.rows);
-        }
-        undelivered
+        last::keep(&self.shared)
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // The state is plain data, whole at every point where its holder could panic.
-        self.state.lock().unwrap_or_else(|broken| broken.into_inner())
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_spool(&self) -> MutexGuard<'_, Option<Spool>> {
+        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The spool, where whoever works with it is done by `deadline`.
+    fn lock_spool_until(&self, deadline: Instant) -> Option<MutexGuard<'_, Option<Spool>>> {
+        loop {
+            match self.spool.try_lock() {
+                Ok(spool) => return Some(spool),
+                Err(TryLockError::Poisoned(broken)) => return Some(broken.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return None,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
     }
 }
 
 impl State {
     fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.in_flight.is_empty()
+        let in_memory = !self.queue.is_empty() || self.in_flight.is_some() || !self.spilling.is_empty();
+        !in_memory && self.held.records == 0 && !self.to_take_over
     }
 
     /// Queues `record`, and counts what is shed for it.
     fn push(&mut self, record: Outgoing) {
         for rows in self.queue.push(record) {
-            self.stats.shed_rows += rows.count;
-            self.lose(rows);
+            self.shed(rows);
         }
+        self.stats.queue_bytes_peak = self.stats.queue_bytes_peak.max(self.queue.bytes() as u64);
+    }
+
+    /// Whether memory is used up so far that some of it goes to disk: more than half, and enough of it for a write that is worth it.
+    fn is_to_spill(&self) -> bool {
+        let bytes_max = self.queue.bytes_max();
+        self.spools && self.queue.bytes() > bytes_max / 2 && self.queue.waiting_bytes() >= bytes_max / 8
+    }
+
+    fn shed(&mut self, rows: Rows) {
+        self.stats.shed_rows += rows.count;
+        self.lose(rows);
     }
 
     fn lose(&mut self, rows: Rows) {
@@ -237,193 +344,28 @@ impl State {
         }
     }
 
+    /// Counts what went with files of the spool.
+    fn lost_on_disk(&mut self, lost: Lost) {
+        self.stats.recovered_lost_records += lost.recovered_records;
+        for rows in lost.rows {
+            self.shed(rows);
+        }
+    }
+
     fn past_stop(&self) -> bool {
         self.stop.is_some_and(|deadline| Instant::now() >= deadline)
     }
-}
 
-/// The thread's own side.
-struct Work {
-    shared: Arc<Shared>,
-    carrier: Box<dyn Deliver>,
-    backoff: Backoff,
-    /// The last attempt failed.
-    away: bool,
-    complained: bool,
-}
-
-impl Work {
-    fn run(mut self) {
-        // Whatever ends the thread, nobody may wait for it in vain.
-        let _ended = Ended(self.shared.clone());
-        while let Some(batch) = self.next_batch() {
-            self.send(batch);
-        }
-    }
-
-    /// Waits for something to send; `None` ends the thread.
-    fn next_batch(&self) -> Option<Vec<Outgoing>> {
-        let mut state = self.shared.lock();
-        loop {
-            if state.past_stop() || (state.stop.is_some() && state.is_idle()) {
-                return None;
-            }
-            if state.dispatched && !state.queue.is_empty() {
-                let batch = state.queue.take_batch(BATCH_BYTES_MAX);
-                state.in_flight.extend(batch.iter().map(InFlight::of));
-                return Some(batch);
-            }
-            state.dispatched = false;
-            if state.is_idle() {
-                self.shared.idle.notify_all();
-            }
-            state = self.shared.work.wait(state).unwrap_or_else(|broken| broken.into_inner());
-        }
-    }
-
-    /// Keeps trying until every record of `batch` is kept or refused, or the sender is stopped.
-    fn send(&mut self, batch: Vec<Outgoing>) {
-        let mut parts = vec![batch];
-        while let Some(mut part) = parts.pop() {
-            let deadline = self.attempt_deadline();
-            match self.carrier.deliver(&part, deadline) {
-                Outcome::Kept { refused } => {
-                    for refusal in &refused {
-                        if let Some(record) = part.get(refusal.index) {
-                            self.refused(record, &refusal.reason);
-                        }
-                    }
-                    self.kept(&part, refused.len());
-                }
-                Outcome::Retry { after, reason } => {
-                    parts.push(part);
-                    if !self.wait(after, &reason) {
-                        return;
-                    }
-                }
-                Outcome::TooLarge if part.len() > 1 => {
-                    let rest = part.split_off(part.len() / 2);
-                    parts.push(rest);
-                    parts.push(part);
-                }
-                Outcome::TooLarge => self.given_up(&part, "larger than the other side takes"),
-                // One record may spoil the batch: alone, the others get through.
-                Outcome::Refused { .. } if part.len() > 1 => {
-                    parts.extend(part.into_iter().rev().map(|record| vec![record]));
-                }
-                Outcome::Refused { reason } => self.given_up(&part, &reason),
-            }
-        }
-    }
-
-    fn attempt_deadline(&self) -> Instant {
-        let longest = Instant::now() + ATTEMPT_MAX;
-        self.shared.lock().stop.map_or(longest, |stop| stop.min(longest))
-    }
-
-    fn kept(&mut self, part: &[Outgoing], refused: usize) {
-        let mut state = self.shared.lock();
-        state.stats.sent_batches += 1;
-        state.stats.sent_records += (part.len() - refused) as u64;
-        state.stats.sent_bytes += part.iter().map(|record| record.bytes.len() as u64).sum::<u64>();
-        state.done(part);
-        self.backoff.reset();
-        if std::mem::take(&mut self.away) {
-            let sent_now = part.iter().any(|record| record.topic == Topic::Processes);
-            if !sent_now
-                && !state.queue.has_process()
-                && let Some(process) = state.latest_process.clone()
-            {
-                state.push(process);
-                state.dispatched = true;
-            }
-            drop(state);
-            eprintln!("framelake: {} takes records again", self.carrier.destination());
-        }
-    }
-
-    fn given_up(&mut self, part: &[Outgoing], reason: &str) {
-        for record in part {
-            self.refused(record, reason);
-        }
-        self.shared.lock().done(part);
-    }
-
-    /// Counts a record that will never be kept, and says so once.
-    fn refused(&mut self, record: &Outgoing, reason: &str) {
-        let mut state = self.shared.lock();
-        state.stats.refused_records += 1;
-        if let Some(rows) = record.rows {
-            state.stats.refused_rows += rows.count;
-            state.lose(rows);
-        }
-        drop(state);
-        if !std::mem::replace(&mut self.complained, true) {
-            eprintln!(
-                "framelake: {} refused a record of {} bytes for {}: {reason} (further refusals are counted, not printed)",
-                self.carrier.destination(),
-                record.bytes.len(),
-                record.topic,
-            );
-        }
-    }
-
-    /// Waits before the next attempt; `false` when the sender is stopped meanwhile.
-    fn wait(&mut self, after: Option<Duration>, reason: &str) -> bool {
-        let first = !std::mem::replace(&mut self.away, true);
-        if first {
-            eprintln!(
-                "framelake: {} does not take records: {reason}; keeping them in memory and trying again",
-                self.carrier.destination()
-            );
-        }
-        let mut wait = self.backoff.next_wait();
-        // What the other side asked for is a floor, with jitter on top, and not to be hurried.
-        if let Some(after) = after {
-            wait = after.min(RETRY_AFTER_MAX) + wait / 10;
-        }
-        let begin = Instant::now();
-        let mut state = self.shared.lock();
-        state.stats.send_errors += 1;
-        loop {
-            if state.past_stop() {
-                return false;
-            }
-            let wait = if state.hurry && after.is_none() { wait.min(HURRIED_WAIT) } else { wait };
-            let until = state.stop.map_or(begin + wait, |stop| stop.min(begin + wait));
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return !state.past_stop();
-            }
-            state = self.shared.work.wait_timeout(state, left).unwrap_or_else(|broken| broken.into_inner()).0;
-        }
-    }
-}
-
-impl InFlight {
-    fn of(record: &Outgoing) -> Self {
-        Self { bytes: record.bytes.len(), rows: record.rows }
-    }
-}
-
-impl State {
-    /// The records of `part` reached their end.
-    fn done(&mut self, part: &[Outgoing]) {
-        for record in part {
+    /// The first `count` records in flight reached their end.
+    fn done(&mut self, count: usize) {
+        // None after a shutdown that did not wait for them.
+        let Some(batch) = self.in_flight.as_mut() else { return };
+        for record in &batch.records[batch.done..batch.done + count] {
             self.queue.release(record);
         }
-        // Parts are sent in the batch's order, so theirs are the first.
-        let ended = part.len().min(self.in_flight.len());
-        self.in_flight.drain(..ended);
-    }
-}
-
-/// Tells whoever waits that the thread is gone.
-struct Ended(Arc<Shared>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.lock().running = false;
-        self.0.idle.notify_all();
+        batch.done += count;
+        if batch.done == batch.records.len() {
+            self.in_flight = None;
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Collector {
 impl Deliver for Collector {
     fn deliver(&mut self, batch: &[Outgoing], _deadline: Instant) -> Outcome {
         self.records.lock().unwrap().extend_from_slice(batch);
-        Outcome::Kept { refused: vec![] }
+        Outcome::Kept { refused: vec![], control: None }
     }
 
     fn destination(&self) -> String {
@@ -154,7 +154,7 @@ impl Collector {
     /// Holds what the report says against what can be seen: `ordinals = visible + dropped + open` for every stream.
     pub(crate) fn check(&self, report: &Report) {
         let visible = self.visible();
-        assert_eq!((report.undelivered_records, report.streams_left_out), (0, 0));
+        assert_eq!((report.undelivered_records, report.spooled_records, report.streams_left_out), (0, 0, 0));
         for stream in &report.streams {
             let rows = visible.get(&stream.stream_id).copied().unwrap_or(0);
             assert_eq!(rows + stream.dropped + stream.open, stream.ordinals, "{stream:?}");

@@ -1,38 +1,54 @@
-//! The gateway's reply: `{"positions": [...], "rejected": [{"index": 3, "reason": "..."}]}`.
+//! The gateway's reply: `{"positions": [...], "rejected": [{"index": 3, "reason": "..."}], "control": "info,net=debug"}`.
 //!
-//! Only `rejected` is read, so a few lines do what a JSON crate would add to every program that links the SDK. It is always there: without it,
-//! what answered is not a gateway.
+//! Only `rejected` and `control` are read, so a few lines do what a JSON crate would add to every program that links the SDK. `rejected` is always there: without
+//! it, what answered is not a gateway.
 
 use crate::Refusal;
 
 /// Nesting beyond this is not a gateway's reply.
 const DEPTH_MAX: usize = 32;
 
-/// The refused records of a batch of `records`; `None` when `text` is not such a reply.
-pub(super) fn refused(text: &str, records: usize) -> Option<Vec<Refusal>> {
+/// What a reply says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) refused: Vec<Refusal>,
+    pub(super) control: Option<String>,
+}
+
+/// The reply to a batch of `records`; `None` when `text` is not one.
+pub(super) fn read(text: &str, records: usize) -> Option<Reply> {
     let mut json = Json { rest: text };
     let mut refused = None;
+    let mut control = None;
     json.object(|json, key| {
-        if key != "rejected" {
-            return json.skip(0);
+        match key {
+            "rejected" => {
+                let refused = refused.insert(Vec::new());
+                json.array(|json| {
+                    refused.push(refusal(json, records)?);
+                    Some(())
+                })?;
+            }
+            "control" if json.peek()? == '"' => control = Some(json.string()?),
+            _ => json.skip(0)?,
         }
-        let refused = refused.insert(Vec::new());
-        json.array(|json| {
-            let (mut index, mut reason) = (None, String::new());
-            json.object(|json, key| {
-                match key {
-                    "index" => index = Some(json.number()?),
-                    "reason" => reason = json.string()?,
-                    _ => json.skip(0)?,
-                }
-                Some(())
-            })?;
-            let index = usize::try_from(index?).ok().filter(|index| *index < records)?;
-            refused.push(Refusal { index, reason });
-            Some(())
-        })
+        Some(())
     })?;
-    refused
+    Some(Reply { refused: refused?, control })
+}
+
+fn refusal(json: &mut Json<'_>, records: usize) -> Option<Refusal> {
+    let (mut index, mut reason) = (None, String::new());
+    json.object(|json, key| {
+        match key {
+            "index" => index = Some(json.number()?),
+            "reason" => reason = json.string()?,
+            _ => json.skip(0)?,
+        }
+        Some(())
+    })?;
+    let index = usize::try_from(index?).ok().filter(|index| *index < records)?;
+    Some(Refusal { index, reason })
 }
 
 struct Json<'a> {
@@ -143,7 +159,7 @@ mod tests {
             let expected = expected.map(|list| {
                 list.iter().map(|(index, reason)| Refusal { index: *index, reason: (*reason).into() }).collect()
             });
-            assert_eq!(refused(text, 10), expected, "{text}");
+            assert_eq!(read(text, 10).map(|reply| reply.refused), expected, "{text}");
         };
         check(r#"{"positions":[{"topic":"a","offset":1.5e3},null],"rejected":[]}"#, Some(&[]));
         check(
@@ -162,5 +178,17 @@ mod tests {
             check(bad, None);
         }
         check(&format!("{{\"a\":{}", "[".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn a_control_text_is_read_where_there_is_one() {
+        let check = |text: &str, control: Option<&str>| {
+            assert_eq!(read(text, 10).unwrap().control.as_deref(), control, "{text}");
+        };
+        check(r#"{"positions":[],"rejected":[],"control":"info,net=debug"}"#, Some("info,net=debug"));
+        check(r#"{"control":"","rejected":[]}"#, Some(""));
+        check(r#"{"control":null,"rejected":[]}"#, None);
+        check(r#"{"control":{"of":"another version"},"rejected":[]}"#, None);
+        check(r#"{"rejected":[]}"#, None);
     }
 }
