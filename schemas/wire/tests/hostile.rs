@@ -415,7 +415,7 @@ fn the_largest_attachments_stay_within_the_bound() {
     for (rows, part_bytes) in
         [(DECODED_BYTES_MAX / ATTACHMENT_PART_BYTES_MAX - 1, ATTACHMENT_PART_BYTES_MAX), (EVENTS_MAX, 20)]
     {
-        let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
         put(&mut opened, rows as u64);
         opened.push(0);
         let mut column = |bytes: Vec<u8>| {
