@@ -102,6 +102,8 @@ pub struct StreamEntry {
     pub thread_name: String,
     /// The operating system's thread number; 0 for streams of a whole process.
     pub thread_number: u64,
+    /// Blocks of it may have another name or number of the thread: the ones above are the newest block's.
+    pub renamed: bool,
     /// Visible blocks.
     pub block_count: u64,
     /// Recorded events in them.

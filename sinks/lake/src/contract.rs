@@ -44,6 +44,7 @@ pub async fn run(factory: &dyn Factory) {
     reading::filters_name_exactly_what_they_say(&*factory.fresh().await).await;
     reading::the_newest_block_has_the_greatest_sequence(&*factory.fresh().await).await;
     reading::the_greatest_revision_of_a_process_holds(&*factory.fresh().await).await;
+    reading::a_thread_that_was_renamed_says_so(&*factory.fresh().await).await;
     reading::what_a_program_lost_is_counted(&*factory.fresh().await).await;
     reading::sums_add_up(&*factory.fresh().await).await;
 

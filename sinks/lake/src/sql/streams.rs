@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The columns in the order in which [`StreamRow::read`] and [`StreamRow::values`] have them.
 pub(super) const COLUMNS: &str = "stream_id, process_id, kind, thread_name, thread_number, block_count, event_count, row_count, \
      byte_count, next_ordinal, dropped_events, duplicate_blocks, missing_blocks, expired_below, min_time, max_time, sequences, \
-     newest_sequence, newest_segment, newest";
+     newest_sequence, newest_segment, newest, renamed";
 
 /// A stream as the catalog keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) struct StreamRow {
     pub(super) kind: Option<StreamKind>,
     pub(super) thread_name: String,
     pub(super) thread_number: u64,
+    /// Not all of its blocks have this name and number.
+    pub(super) renamed: bool,
     pub(super) block_count: u64,
     pub(super) event_count: u64,
     pub(super) row_count: u64,
@@ -56,6 +58,7 @@ impl StreamRow {
             kind: None,
             thread_name: String::new(),
             thread_number: 0,
+            renamed: false,
             block_count: 0,
             event_count: 0,
             row_count: 0,
@@ -74,6 +77,8 @@ impl StreamRow {
     /// Counts a block whose sequence was put in.
     pub(super) fn add(&mut self, block: &NewBlock) {
         let header = &block.header;
+        let named = (self.thread_name.as_str(), self.thread_number);
+        self.renamed |= self.kind.is_some() && named != (header.thread_name.as_str(), header.thread_number);
         self.kind.get_or_insert_with(|| header.kind.clone());
         self.block_count += 1;
         self.event_count = self.event_count.saturating_add(header.event_count);
@@ -111,6 +116,7 @@ impl StreamRow {
             kind: (!kind.is_empty()).then(|| known_kind(kind)),
             thread_name: row.text(3)?.to_owned(),
             thread_number: row.int(4)?.cast_unsigned(),
+            renamed: row.int(20)? != 0,
             block_count: row.count(5)?,
             event_count: row.count(6)?,
             row_count: row.count(7)?,
@@ -156,6 +162,7 @@ impl StreamRow {
             newest.map_or(Value::from(-1), |newest| newest.sequence.into()),
             newest.map_or(-1, |newest| newest.segment.unwrap_or(segment)).into(),
             newest.map_or(Vec::new(), |newest| newest.packed.clone()).into(),
+            u32::from(self.renamed).into(),
         ]
     }
 
@@ -166,6 +173,7 @@ impl StreamRow {
             kind: self.kind?,
             thread_name: self.thread_name,
             thread_number: self.thread_number,
+            renamed: self.renamed,
             block_count: self.block_count,
             event_count: self.event_count,
             row_count: self.row_count,
