@@ -50,6 +50,26 @@ pub struct BlockEntry {
     pub payload_bytes: u32,
 }
 
+/// What a block is, whatever its producer calls it: no two visible blocks share stream and sequence, and the CRC tells apart what stood there at
+/// different times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlockIdentity {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// CRC32C of the record.
+    pub crc: u32,
+}
+
+impl BlockEntry {
+    /// What to know the block by. Its id is a name for people: a broken producer may give it twice.
+    #[must_use]
+    pub fn identity(&self) -> BlockIdentity {
+        BlockIdentity { stream_id: self.stream_id, sequence: self.sequence, crc: self.crc }
+    }
+}
+
 /// A half-open range of one partition's offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PositionRange {

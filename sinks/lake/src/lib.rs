@@ -16,7 +16,7 @@ mod sql;
 pub mod contract;
 pub mod segment;
 
-pub use blocks::{BlockEntry, BlockFilter, PositionRange, ProcessEntry, StreamEntry, StreamFilter};
+pub use blocks::{BlockEntry, BlockFilter, BlockIdentity, PositionRange, ProcessEntry, StreamEntry, StreamFilter};
 pub use catalog::{
     Catalog, CommitOutcome, DeadLetter, DeadLetterEntry, Gap, NewBlock, OutboxEntry, Progress, Run, SegmentCommit,
     SegmentEntry, Status,

@@ -161,6 +161,36 @@ async fn a_partition_planned_before_another_came_is_refused() {
     assert_eq!(catalog.add_partition(stale).await.unwrap(), AddOutcome::Superseded);
 }
 
+/// A broken producer names all its blocks alike; what a block is rests on its stream and sequence.
+#[tokio::test]
+async fn blocks_of_one_id_are_not_taken_for_each_other() {
+    let mut lake = TestLake::new().await;
+    let (mut first, mut second, mut third) = (logs(1), logs(2), logs(2));
+    let of = |block: &mut framelake_wire::Block| block.header.block_id = framelake_wire::BlockId::from_bytes([7; 16]);
+    let mut blocks = [first.second(), second.second()];
+    blocks.iter_mut().for_each(of);
+    lake.commit(&blocks).await;
+    let per_process = "SELECT process_id, count(*), max(time) FROM log_entries GROUP BY 1 ORDER BY 1";
+    let engine = lake.engine();
+    let decoded = ask(&engine, per_process).await;
+    assert_eq!(ask(&engine, per_process).await, decoded, "from the cache");
+    assert_eq!(engine.counters().cache_hits, 2);
+
+    // One of the two is covered, the other comes later: it is written through beside it.
+    let (engine, materializer) = lake.materializing(everything());
+    ask(&engine, per_process).await;
+    materializer.idle().await;
+    third.second();
+    let mut later = third.second();
+    of(&mut later);
+    lake.commit(&[later]).await;
+    ask(&engine, per_process).await;
+    materializer.idle().await;
+    let line = explain(&engine, "EXPLAIN SELECT * FROM log_entries").await;
+    assert!(line.contains("decode=0, reuse=3 (2 objects)"), "{line}");
+    assert_eq!(number(&engine, "SELECT count(DISTINCT (process_id, ordinal)) FROM log_entries").await, 30);
+}
+
 #[tokio::test]
 async fn long_ranges_become_several_objects() {
     let lake = ten_seconds().await;
