@@ -102,6 +102,7 @@ fn commit(incarnation: Incarnation, salt: &ProcessId, round: u64) -> SegmentComm
         bytes: count * 4_000,
         record_count: count,
         runs: vec![Run { incarnation, topic_partition, expected: (round > 0).then_some(from), from, next }],
+        last_records: Default::default(),
         blocks,
         processes: Vec::new(),
         dead_letters: Vec::new(),

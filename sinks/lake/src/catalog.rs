@@ -1,14 +1,14 @@
 //! What a catalog must do.
 
 use crate::{
-    AddOutcome, BlockEntry, BlockFilter, Incarnation, NewPartition, Position, ProcessEntry, Result, Scope,
+    AddOutcome, BlockEntry, BlockFilter, Incarnation, NewPartition, Position, ProcessEntry, RecordMark, Result, Scope,
     ScopeCoverage, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use framelake_log::{Offset, TopicId, TopicPartition};
 use framelake_wire::{Header, Process, Topic, UnixNanos};
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// How far a partition is in the lake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Progress {
     pub next: Offset,
     /// The segment whose commit moved it here; empty before the first.
     pub last_segment: String,
+    /// The record at `next − 1`, as it was read; `None` where none was.
+    pub last_record: Option<RecordMark>,
 }
 
 /// The part of one partition that a segment holds.
@@ -111,6 +113,8 @@ pub struct SegmentCommit {
     pub record_count: u64,
     /// What it holds; each must still be expected.
     pub runs: Vec<Run>,
+    /// The last record of each run that has one at its very end.
+    pub last_records: BTreeMap<TopicPartition, RecordMark>,
     /// Its blocks, in the order of their positions.
     pub blocks: Vec<NewBlock>,
     /// Its processes, in the order of their positions.
@@ -208,6 +212,15 @@ pub struct Status {
 pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     /// The number of that topic id, given now if it is new.
     async fn incarnation(&self, topic: Topic, id: TopicId) -> Result<Incarnation>;
+    /// The number after `previous` for a topic whose log was rolled back in the partitions `lost`: the others keep their progress under it, those begin
+    /// anew. Where the topic has another number than `previous` already, that one, and nothing changes.
+    async fn next_incarnation(
+        &self,
+        topic: Topic,
+        id: TopicId,
+        previous: Incarnation,
+        lost: &[u32],
+    ) -> Result<Incarnation>;
     /// How far each partition is.
     async fn progress(&self) -> Result<Vec<Progress>>;
     /// Commits a segment (see [`CommitOutcome`]). The first position of a block wins; a block whose sequence is there already with the same CRC is a

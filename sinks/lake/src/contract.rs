@@ -32,6 +32,7 @@ pub async fn run(factory: &dyn Factory) {
     commits::of_many_writers_one_commits(factory.fresh().await).await;
     commits::writers_of_one_process_lose_no_count(factory.fresh().await).await;
     commits::a_topic_made_anew_is_another_log(&*factory.fresh().await).await;
+    commits::a_log_that_was_rolled_back_gets_the_next_number(&*factory.fresh().await).await;
     commits::gaps_of_the_log_are_kept(&*factory.fresh().await).await;
 
     identity::a_block_that_came_again_is_counted_and_not_stored(&*factory.fresh().await).await;

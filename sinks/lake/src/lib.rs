@@ -25,5 +25,5 @@ pub use coverage::{AddOutcome, NewPartition, Scope, ScopeCoverage, ViewPartition
 pub use error::{Error, Result};
 pub use lake::Lake;
 pub use local::DurableLocal;
-pub use position::{Incarnation, Position};
+pub use position::{Incarnation, Position, RecordMark};
 pub use sql::{PostgresCatalog, SqliteCatalog};

@@ -10,12 +10,12 @@ mod schema;
 
 pub(crate) use read::read_blocks;
 
-use crate::{DeadLetter, Gap, Incarnation, NewBlock, Position, Run, SegmentCommit};
+use crate::{DeadLetter, Gap, Incarnation, NewBlock, Position, RecordMark, Run, SegmentCommit};
 use bytes::Bytes;
 use framelake_log::{Offset, TopicPartition};
 use framelake_wire::{Block, Header, Process, Topic, schema::record_body};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// What a record turned out to be.
 #[derive(Clone, Debug)]
@@ -144,6 +144,7 @@ impl Builder {
         let mut entries = self.entries;
         entries.sort_by_cached_key(Entry::order);
 
+        let last_records = last_records(&runs, &entries);
         let mut container = container::Container::new(schema::segment_schema(), self.topic, &describe(&runs));
         let (mut blocks, mut processes, mut dead_letters) = (Vec::new(), Vec::new(), Vec::new());
         let record_count = entries.len() as u64;
@@ -178,6 +179,7 @@ impl Builder {
             topic: self.topic,
             record_count,
             runs,
+            last_records,
             blocks,
             processes: processes.into_iter().map(|(_, process)| process).collect(),
             dead_letters,
@@ -195,6 +197,7 @@ pub struct Sealed {
     topic: Topic,
     record_count: u64,
     runs: Vec<Run>,
+    last_records: BTreeMap<TopicPartition, RecordMark>,
     blocks: Vec<NewBlock>,
     processes: Vec<Process>,
     dead_letters: Vec<DeadLetter>,
@@ -210,12 +213,25 @@ impl Sealed {
             bytes: self.bytes.len() as u64,
             record_count: self.record_count,
             runs: self.runs,
+            last_records: self.last_records,
             blocks: self.blocks,
             processes: self.processes,
             dead_letters: self.dead_letters,
             gaps,
         }
     }
+}
+
+/// The records that end the runs.
+fn last_records(runs: &[Run], entries: &[Entry]) -> BTreeMap<TopicPartition, RecordMark> {
+    let last = |run: &Run| {
+        let is_it = |entry: &&Entry| {
+            entry.position.topic_partition == run.topic_partition && entry.position.offset.0 + 1 == run.next.0
+        };
+        let entry = entries.iter().find(is_it)?;
+        Some((run.topic_partition, RecordMark::of(&entry.key, &entry.record)))
+    };
+    runs.iter().filter_map(last).collect()
 }
 
 /// The runs in words: `3@100-220,4@7-9`, partition, first offset, the offset after the last.

@@ -5,13 +5,15 @@ use framelake_lake::{
     Gap, Incarnation, Run,
     segment::{Builder, Content, Sealed},
 };
-use framelake_log::{Offset, TopicPartition};
+use framelake_log::{Offset, TopicId, TopicPartition};
 use framelake_wire::Topic;
 use std::{collections::BTreeMap, time::Instant};
 
 /// A partition that this worker reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
+    /// The topic's id, and the number that the catalog has for it.
+    pub(crate) id: TopicId,
     pub(crate) incarnation: Incarnation,
     /// Where progress will stand once all batches that were handed over are committed.
     pub(crate) expected: Option<Offset>,
@@ -157,8 +159,9 @@ mod tests {
     fn runs_are_dense_over_holes_and_repeats_and_forget_revoked_partitions() {
         let mut batch = Batch::new(Topic::Logs, 0);
         let (first, second) = (partition(0), partition(1));
-        let mut cursor = Cursor { incarnation: Incarnation(1), expected: Some(Offset(5)), next: Offset(5) };
-        let mut other = Cursor { incarnation: Incarnation(1), expected: None, next: Offset(0) };
+        let id = TopicId(uuid::Uuid::new_v4());
+        let mut cursor = Cursor { id, incarnation: Incarnation(1), expected: Some(Offset(5)), next: Offset(5) };
+        let mut other = Cursor { expected: None, next: Offset(0), ..cursor };
         for offset in [5, 6, 5, 9] {
             batch.push(first, &mut cursor, opened(offset), Instant::now());
         }

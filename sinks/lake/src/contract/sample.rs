@@ -108,6 +108,7 @@ impl Log {
             bytes: 10_000,
             record_count: blocks.len() as u64,
             runs: vec![run],
+            last_records: Default::default(),
             blocks,
             processes: Vec::new(),
             dead_letters: Vec::new(),

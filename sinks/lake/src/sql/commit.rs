@@ -85,7 +85,8 @@ async fn advance(session: &mut Session, commit: &SegmentCommit) -> Result<bool> 
     let mut runs: Vec<_> = commit.runs.iter().collect();
     runs.sort_unstable_by_key(|run| (run.incarnation, run.topic_partition));
     for run in runs {
-        if !progress::advance(session, run, &commit.key).await? {
+        let last = commit.last_records.get(&run.topic_partition).copied();
+        if !progress::advance(session, run, last, &commit.key).await? {
             return Ok(false);
         }
     }

@@ -21,6 +21,15 @@ impl<T: Stored> Catalog for T {
     async fn incarnation(&self, topic: Topic, id: TopicId) -> Result<Incarnation> {
         progress::incarnation(self.store(), topic, id).await
     }
+    async fn next_incarnation(
+        &self,
+        topic: Topic,
+        id: TopicId,
+        previous: Incarnation,
+        lost: &[u32],
+    ) -> Result<Incarnation> {
+        progress::next_incarnation(self.store(), topic, id, previous, lost).await
+    }
     async fn progress(&self) -> Result<Vec<Progress>> {
         progress::progress(self.store()).await
     }

@@ -49,6 +49,7 @@ macro_rules! faulty {
 
 faulty! {
     async fn incarnation(&self, topic: Topic, id: TopicId) -> Incarnation;
+    async fn next_incarnation(&self, topic: Topic, id: TopicId, previous: Incarnation, lost: &[u32]) -> Incarnation;
     async fn progress(&self) -> Vec<Progress>;
     async fn commit_segment(&self, commit: SegmentCommit) -> CommitOutcome;
     async fn blocks(&self, filter: &BlockFilter) -> Vec<BlockEntry>;
