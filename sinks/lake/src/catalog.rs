@@ -262,12 +262,14 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     async fn segments(&self, topic: Option<Topic>, limit: u64) -> Result<Vec<SegmentEntry>>;
     /// Takes segments and their blocks out, raises `expired_below` of their streams, and dooms the objects.
     async fn expire_segments(&self, keys: &[String]) -> Result<()>;
-    /// Those of the keys that no segment, partition or doom knows.
+    /// Those of the keys that no segment or partition names and that are not doomed, or were deleted once: an object there was put late.
     async fn unknown_objects(&self, keys: &[String]) -> Result<Vec<String>>;
-    /// No commit may name these keys any more.
+    /// No commit may name these keys any more. A tombstone among them has an object again, that is to be deleted.
     async fn doom(&self, keys: &[String]) -> Result<()>;
-    /// Doomed keys whose grace is over (doomed longer ago than `grace`, by the catalog's clock).
+    /// Doomed keys whose grace is over (doomed longer ago than `grace`, by the catalog's clock) and whose objects are not deleted yet.
     async fn doomed(&self, grace: Duration, limit: u64) -> Result<Vec<String>>;
-    /// These doomed objects are deleted.
-    async fn forget_doomed(&self, keys: &[String]) -> Result<()>;
+    /// These doomed objects are deleted. Their keys stay doomed, as tombstones: a commit that comes late must not name what is gone.
+    async fn objects_deleted(&self, keys: &[String]) -> Result<()>;
+    /// Forgets tombstones older than `keep` (by the catalog's clock), and the oldest of those beyond `keep_max`; at most `limit`. Returns how many.
+    async fn forget_deleted(&self, keep: Duration, keep_max: u64, limit: u64) -> Result<u64>;
 }

@@ -57,6 +57,8 @@ pub async fn run(factory: &dyn Factory) {
     coverage::a_retired_partition_is_doomed(&*factory.fresh().await).await;
 
     objects::a_doomed_key_cannot_be_committed(&*factory.fresh().await).await;
+    objects::an_object_put_after_its_deletion_is_an_orphan_again(&*factory.fresh().await).await;
+    objects::tombstones_are_bounded(&*factory.fresh().await).await;
     objects::what_the_catalog_names_cannot_be_doomed(&*factory.fresh().await).await;
     objects::an_expired_segment_takes_its_blocks_along(&*factory.fresh().await).await;
     objects::what_was_expired_stays_gone(&*factory.fresh().await).await;

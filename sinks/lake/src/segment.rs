@@ -83,6 +83,8 @@ pub struct Builder {
     incarnation: Incarnation,
     entries: Vec<Entry>,
     bytes: usize,
+    /// How many keys of the same records were doomed before.
+    attempt: u32,
     /// The schemas of the blocks and of the processes gathered.
     schemas: [Option<SchemaName>; 2],
 }
@@ -94,7 +96,13 @@ impl Builder {
     /// Nothing gathered yet of this topic, and of no other made anew under its name.
     #[must_use]
     pub fn new(topic: Topic, incarnation: Incarnation) -> Self {
-        Self { topic, incarnation, entries: Vec::new(), bytes: 0, schemas: [None; 2] }
+        Self { topic, incarnation, entries: Vec::new(), bytes: 0, attempt: 0, schemas: [None; 2] }
+    }
+
+    /// Asks for another key, and so another object, than the same records had in the attempts before: their keys are doomed.
+    #[must_use]
+    pub fn attempt(self, attempt: u32) -> Self {
+        Self { attempt, ..self }
     }
 
     /// Bytes of the records gathered: the object will be little larger.
@@ -145,7 +153,8 @@ impl Builder {
         entries.sort_by_cached_key(Entry::order);
 
         let last_records = last_records(&runs, &entries);
-        let mut container = container::Container::new(schema::segment_schema(), self.topic, &describe(&runs));
+        let described = describe(&runs, self.attempt);
+        let mut container = container::Container::new(schema::segment_schema(), self.topic, &described);
         let (mut blocks, mut processes, mut dead_letters) = (Vec::new(), Vec::new(), Vec::new());
         let record_count = entries.len() as u64;
         for Entry { position, key, record, content } in entries {
@@ -174,7 +183,7 @@ impl Builder {
         dead_letters.sort_by_key(|letter| letter.position);
         let (bytes, hash) = container.finish();
         Sealed {
-            key: key(self.topic, self.incarnation, &runs, &hash),
+            key: key(self.topic, self.incarnation, &runs, &described, &hash),
             bytes,
             topic: self.topic,
             record_count,
@@ -234,12 +243,15 @@ fn last_records(runs: &[Run], entries: &[Entry]) -> BTreeMap<TopicPartition, Rec
     runs.iter().filter_map(last).collect()
 }
 
-/// The runs in words: `3@100-220,4@7-9`, partition, first offset, the offset after the last.
-fn describe(runs: &[Run]) -> String {
+/// The runs in words: `3@100-220,4@7-9`, partition, first offset, the offset after the last; then `;1`, where this is not the first attempt.
+fn describe(runs: &[Run], attempt: u32) -> String {
     let mut text = String::new();
     for run in runs {
         let comma = if text.is_empty() { "" } else { "," };
         let _ = write!(text, "{comma}{}@{}-{}", run.topic_partition.partition, run.from, run.next);
+    }
+    if attempt > 0 {
+        let _ = write!(text, ";{attempt}");
     }
     text
 }
@@ -247,9 +259,9 @@ fn describe(runs: &[Run]) -> String {
 /// `segments/<topic>/<incarnation>/<first run>[+<more>]-<hash>.avro`.
 ///
 /// The hash is over the runs and the whole object, its sync marker aside, so that another layout of the same records is another object.
-fn key(topic: Topic, incarnation: Incarnation, runs: &[Run], content: &[u8; 32]) -> String {
+fn key(topic: Topic, incarnation: Incarnation, runs: &[Run], described: &str, content: &[u8; 32]) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{topic}#{}:{}:", incarnation.0, describe(runs)));
+    hash.update(format!("{topic}#{}:{described}:", incarnation.0));
     hash.update(content);
     let mut key = format!("segments/{topic}/{}/", incarnation.0);
     if let Some(first) = runs.first() {

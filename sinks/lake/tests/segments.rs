@@ -3,7 +3,7 @@
 use apache_avro::{Reader, types::Value};
 use bytes::Bytes;
 use framelake_lake::{
-    BlockFilter, CommitOutcome, DurableLocal, Error, Incarnation, Lake, Run, SqliteCatalog,
+    BlockFilter, CommitOutcome, DurableLocal, Error, Incarnation, Lake, RecordMark, Run, SqliteCatalog,
     segment::{Builder, Content, Sealed},
 };
 use framelake_log::{Offset, TopicPartition};
@@ -160,6 +160,16 @@ fn the_same_runs_are_the_same_bytes_under_the_same_key() {
     other_record[5].2 = block(1, 10, 99).encode().into();
     assert_ne!(seal(other_record, runs()).key, sealed.key, "another record");
     assert_ne!(seal(records(), vec![run(3, 100, 141), run(4, 7, 10)]).key, sealed.key, "another run");
+
+    let attempt = |attempt| {
+        let mut builder = Builder::new(Topic::Spans, INCARNATION).attempt(attempt);
+        for (partition, offset, record, content) in records() {
+            builder.push(partition, Offset(offset), Bytes::from_static(b"key"), record, content);
+        }
+        builder.finish(runs()).key
+    };
+    assert_eq!(attempt(1), attempt(1));
+    assert!(attempt(0) != attempt(1) && attempt(1) != attempt(2), "a doomed key is not made again");
 }
 
 #[test]
@@ -168,6 +178,10 @@ fn a_commit_names_where_each_block_stands() {
     let bytes = sealed.bytes.clone();
     let commit = sealed.into_commit(Vec::new());
     assert_eq!((commit.record_count, commit.bytes, commit.topic), (42, bytes.len() as u64, Topic::Spans));
+    let last = |partition| commit.last_records.get(&run(partition, 0, 0).topic_partition).copied();
+    assert_eq!(last(4), Some(RecordMark::of(b"key", b"\x00poison")), "the record at the run's end, whatever it is");
+    let (.., record, _) = &records()[39];
+    assert_eq!(last(3), Some(RecordMark::of(b"key", record)));
     assert_eq!(commit.processes, [process()]);
     assert_eq!((commit.dead_letters.len(), &*commit.dead_letters[0].reason), (1, "no magic"));
     assert!(commit.blocks.is_sorted_by_key(|block| block.position));

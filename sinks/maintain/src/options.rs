@@ -17,6 +17,11 @@ pub struct Options {
     pub orphan_grace: Duration,
     /// A doomed object is deleted when no query can still be reading it: the longest query timeout and 10 minutes.
     pub doomed_grace: Duration,
+    /// The key of a deleted object stays doomed this long: longer than a writer sleeps between PUT and commit, a suspended machine over a weekend
+    /// included.
+    pub tombstone_keep: Duration,
+    /// Keys of deleted objects kept at most, the newest.
+    pub tombstones_max: u64,
     /// How often log and lake are measured and doomed objects deleted.
     pub period: Duration,
     /// How often all objects are listed in search of orphans.
@@ -36,6 +41,9 @@ impl Options {
             data_bytes_max: 20 * GIB,
             orphan_grace: 60 * MINUTE,
             doomed_grace: 15 * MINUTE,
+            tombstone_keep: 4 * 24 * 60 * MINUTE,
+            // Some 350 bytes each in the catalog: 88 MB at most, three days of a writer that makes a segment a second.
+            tombstones_max: 250_000,
             period: MINUTE / 2,
             orphan_period: 10 * MINUTE,
         }

@@ -32,6 +32,8 @@ pub(crate) struct Batch {
     pub(crate) records: Vec<(TopicPartition, Opened)>,
     pub(crate) bytes: usize,
     pub(crate) oldest: Option<Instant>,
+    /// How many segments of what it holds had keys that are doomed.
+    pub(crate) attempt: u32,
     /// The topic's incarnation, and the schema of its records of each kind: a segment has one of each.
     incarnation: Option<Incarnation>,
     schemas: [Option<Schema>; 2],
@@ -43,7 +45,8 @@ type Schema = [u8; 10];
 impl Batch {
     pub(crate) fn new(topic: Topic, generation: u64) -> Self {
         let (runs, gaps, records) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { topic, generation, runs, gaps, records, bytes: 0, oldest: None, incarnation: None, schemas: [None; 2] }
+        let (oldest, incarnation) = (None, None);
+        Self { topic, generation, runs, gaps, records, bytes: 0, oldest, attempt: 0, incarnation, schemas: [None; 2] }
     }
 
     /// Nothing to commit, not even a gap.
@@ -108,7 +111,7 @@ impl Batch {
     /// It is empty.
     pub(crate) fn seal(self) -> (Sealed, Vec<Gap>) {
         let incarnation = self.incarnation.expect("a batch that is not empty has runs of a topic");
-        let mut builder = Builder::new(self.topic, incarnation);
+        let mut builder = Builder::new(self.topic, incarnation).attempt(self.attempt);
         for (partition, opened) in self.records {
             let Opened { offset, key, value, content } = opened;
             builder.push(partition.partition, offset, key, value, content);

@@ -38,7 +38,7 @@ pub(crate) enum Feedback {
     /// It is in the lake up to these offsets.
     Committed(Vec<(TopicPartition, Offset)>),
     /// It is not, and neither will be any other of its generation.
-    Superseded { generation: u64, runs: Vec<Run>, records: usize },
+    Superseded { generation: u64, runs: Vec<Run>, attempt: u32 },
 }
 
 /// Reads one topic.
@@ -63,8 +63,8 @@ struct Reading {
     cursors: BTreeMap<TopicPartition, Cursor>,
     batch: Batch,
     last_cut: Option<Instant>,
-    /// Most records in the next batch; less than the options say only after [`Reader::avoid_key`].
-    records_max: usize,
+    /// Of the next batch: how many keys of what it begins with are doomed, see [`Reader::avoid_key`].
+    attempt: u32,
 }
 
 /// A partition that is this worker's, and the log it is taken for.
@@ -90,7 +90,7 @@ impl Reader {
             while let Ok(feedback) = self.feedback.try_recv() {
                 self.take_feedback(&mut reading, feedback).await?;
             }
-            let wait = match due(reading.filling(), self.limits(&reading), Instant::now()) {
+            let wait = match due(reading.filling(), self.limits(), Instant::now()) {
                 Due::Now => {
                     if !self.hand_over(&mut reading).await {
                         return Ok(());
@@ -122,7 +122,7 @@ impl Reader {
             cursors: BTreeMap::new(),
             batch: Batch::new(self.topic, 0),
             last_cut: None,
-            records_max: self.options.segment_records_max,
+            attempt: 0,
         }))
     }
 
@@ -174,7 +174,7 @@ impl Reader {
         for record in opened {
             // A partition that is not ours any more is another's to read.
             let Some(&cursor) = reading.cursors.get(&partition) else { return Ok(()) };
-            let due = !reading.batch.fits(cursor.incarnation, &record) || full(reading.filling(), self.limits(reading));
+            let due = !reading.batch.fits(cursor.incarnation, &record) || full(reading.filling(), self.limits());
             if due && !self.hand_over(reading).await {
                 return Ok(());
             }
@@ -374,14 +374,14 @@ impl Reader {
             return true;
         }
         let next = Batch::new(self.topic, reading.batch.generation);
-        let batch = std::mem::replace(&mut reading.batch, next);
+        let mut batch = std::mem::replace(&mut reading.batch, next);
+        batch.attempt = std::mem::take(&mut reading.attempt);
         for (partition, run) in &batch.runs {
             if let Some(cursor) = reading.cursors.get_mut(partition) {
                 cursor.expected = Some(run.next);
             }
         }
         reading.last_cut = Some(Instant::now());
-        reading.records_max = self.options.segment_records_max;
         self.batches.send(batch).await.is_ok()
     }
 
@@ -394,7 +394,7 @@ impl Reader {
                 self.options.failpoints.reach(Step::AfterHint).await;
                 Ok(())
             }
-            Feedback::Superseded { generation, runs, records } if generation == reading.batch.generation => {
+            Feedback::Superseded { generation, runs, attempt } if generation == reading.batch.generation => {
                 reading.batch = Batch::new(self.topic, generation + 1);
                 let owned = reading.cursors.iter().map(|(&partition, cursor)| Owned {
                     partition,
@@ -403,7 +403,7 @@ impl Reader {
                 });
                 let owned = owned.collect();
                 self.seek_to_progress(reading, owned).await?;
-                self.avoid_key(reading, &runs, records).await;
+                self.avoid_key(reading, &runs, attempt).await;
                 Ok(())
             }
             Feedback::Superseded { .. } => Ok(()),
@@ -411,17 +411,15 @@ impl Reader {
     }
 
     /// A batch that was superseded although nobody moved progress has a key that is doomed: a worker that died put the object, and `maintain` took it
-    /// for an orphan. The same records would make the same key, so the next batch holds fewer of them, or, of a single one, more when more have come.
-    async fn avoid_key(&self, reading: &mut Reading, runs: &[Run], records: usize) {
+    /// for an orphan. The same records would make the same key, so the next batch asks for another.
+    async fn avoid_key(&self, reading: &mut Reading, runs: &[Run], attempt: u32) {
         let unmoved =
             |run: &Run| reading.cursors.get(&run.topic_partition).is_some_and(|cursor| cursor.expected == run.expected);
         if !runs.iter().all(unmoved) {
             return;
         }
-        tracing::warn!(topic = %self.topic, records, "a segment's key is doomed, cutting the batch elsewhere");
-        if records > 1 {
-            reading.records_max = records / 2;
-        }
+        tracing::warn!(topic = %self.topic, attempt, "a segment's key is doomed, making another one");
+        reading.attempt = attempt + 1;
         self.give_up.run_until_cancelled(tokio::time::sleep(self.options.backoff_max)).await;
     }
 
@@ -444,10 +442,10 @@ impl Reader {
         until_done(what, Backoff::new(&self.options), &self.stats, &self.give_up, attempt).await
     }
 
-    fn limits(&self, reading: &Reading) -> cut::Limits {
+    fn limits(&self) -> cut::Limits {
         cut::Limits {
             bytes_max: self.options.segment_bytes_max,
-            records_max: reading.records_max,
+            records_max: self.options.segment_records_max,
             age_max: self.options.segment_age_max,
             linger: self.options.segment_linger,
         }

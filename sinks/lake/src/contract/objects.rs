@@ -6,6 +6,7 @@ use framelake_wire::{StreamKind, Topic};
 use std::time::Duration;
 
 const SPAN: StreamKind = StreamKind::SPAN;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) async fn a_doomed_key_cannot_be_committed(catalog: &dyn Catalog) {
     let mut log = Log::new(catalog, Topic::Spans, 0).await;
@@ -20,9 +21,46 @@ pub(super) async fn a_doomed_key_cannot_be_committed(catalog: &dyn Catalog) {
     assert!(catalog.progress().await.expect("progress").is_empty());
 
     assert_eq!(catalog.doomed(Duration::ZERO, 10).await.expect("doomed"), key);
-    catalog.forget_doomed(&key).await.expect("forget");
+    catalog.objects_deleted(&key).await.expect("deleted");
+    catalog.objects_deleted(&key).await.expect("deleted again");
     assert!(catalog.doomed(Duration::ZERO, 10).await.expect("doomed").is_empty());
+    // A writer that slept since before the doom commits now, and names what is gone.
+    assert_eq!(catalog.commit_segment(commit.clone()).await.expect("commit"), CommitOutcome::Superseded);
+    assert!(catalog.blocks(&BlockFilter::default()).await.expect("blocks").is_empty());
+
+    assert_eq!(catalog.forget_deleted(DAY, 10, 10).await.expect("forget"), 0, "it is young, and one of few");
+    assert_eq!(catalog.commit_segment(commit.clone()).await.expect("commit"), CommitOutcome::Superseded);
+    assert_eq!(catalog.forget_deleted(Duration::ZERO, 10, 10).await.expect("forget"), 1);
     assert_eq!(catalog.commit_segment(commit).await.expect("commit"), committed(1), "it may be put anew");
+}
+
+/// A writer may sleep in the middle of a PUT too.
+pub(super) async fn an_object_put_after_its_deletion_is_an_orphan_again(catalog: &dyn Catalog) {
+    let key = vec!["segments/late.avro".to_owned()];
+    catalog.doom(&key).await.expect("doom");
+    catalog.objects_deleted(&key).await.expect("deleted");
+    assert_eq!(catalog.unknown_objects(&key).await.expect("unknown"), key, "were it there, nobody would know it");
+    catalog.doom(&key).await.expect("doom");
+    assert!(catalog.unknown_objects(&key).await.expect("unknown").is_empty());
+    assert_eq!(catalog.doomed(Duration::ZERO, 10).await.expect("doomed"), key);
+    assert!(catalog.doomed(DAY, 10).await.expect("doomed").is_empty(), "its grace begins anew");
+    assert_eq!(catalog.forget_deleted(Duration::ZERO, 0, 10).await.expect("forget"), 0, "it is no tombstone now");
+}
+
+pub(super) async fn tombstones_are_bounded(catalog: &dyn Catalog) {
+    let keys: Vec<String> = (0..6).map(|number| format!("segments/{number}.avro")).collect();
+    catalog.doom(&keys).await.expect("doom");
+    for key in &keys[..5] {
+        catalog.objects_deleted(std::slice::from_ref(key)).await.expect("deleted");
+    }
+    assert_eq!(catalog.forget_deleted(DAY, 3, 10).await.expect("forget"), 2, "those deleted first");
+    catalog.doom(&keys[..5]).await.expect("doom");
+    let mut doomed = catalog.doomed(Duration::ZERO, 10).await.expect("doomed");
+    doomed.sort_unstable();
+    assert_eq!(doomed, keys);
+    catalog.objects_deleted(&keys).await.expect("deleted");
+    assert_eq!(catalog.forget_deleted(Duration::ZERO, 10, 4).await.expect("forget"), 4, "at most so many at once");
+    assert_eq!(catalog.forget_deleted(Duration::ZERO, 10, 4).await.expect("forget"), 2);
 }
 
 /// An orphan may be committed between the moment somebody looks for orphans and the moment they are doomed.

@@ -93,7 +93,10 @@ impl<T: Stored> Catalog for T {
     async fn doomed(&self, grace: Duration, limit: u64) -> Result<Vec<String>> {
         objects::doomed(self.store(), grace, limit).await
     }
-    async fn forget_doomed(&self, keys: &[String]) -> Result<()> {
-        objects::forget_doomed(self.store(), keys).await
+    async fn objects_deleted(&self, keys: &[String]) -> Result<()> {
+        objects::objects_deleted(self.store(), keys).await
+    }
+    async fn forget_deleted(&self, keep: Duration, keep_max: u64, limit: u64) -> Result<u64> {
+        objects::forget_deleted(self.store(), keep, keep_max, limit).await
     }
 }

@@ -64,6 +64,15 @@ async fn orphans_are_doomed_then_deleted_and_what_is_named_or_young_stays() {
     assert!(world.has_object(&named) && world.has_object("notes/of-somebody-else"));
     let stats = maintain.stats().snapshot();
     assert_eq!((stats.orphans, stats.deleted_objects), (0, 2), "{stats:?}");
+
+    // Put late, by a writer that slept: an orphan like any other.
+    world.put(orphans[0]).await;
+    maintain.round(true).await.expect("a round");
+    assert!(!world.has_object(orphans[0]));
+    let stats = maintain.stats().snapshot();
+    assert_eq!((stats.orphans, stats.deleted_objects), (1, 3), "{stats:?}");
+    let catalog = world.lake.catalog();
+    assert_eq!(catalog.forget_deleted(Duration::ZERO, 0, 10).await.expect("forget"), 2, "their keys stayed doomed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,5 +71,6 @@ faulty! {
     async fn unknown_objects(&self, keys: &[String]) -> Vec<String>;
     async fn doom(&self, keys: &[String]) -> ();
     async fn doomed(&self, grace: Duration, limit: u64) -> Vec<String>;
-    async fn forget_doomed(&self, keys: &[String]) -> ();
+    async fn objects_deleted(&self, keys: &[String]) -> ();
+    async fn forget_deleted(&self, keep: Duration, keep_max: u64, limit: u64) -> u64;
 }
