@@ -1,8 +1,8 @@
 //! What a catalog must do.
 
 use crate::{
-    AddOutcome, BlockEntry, BlockFilter, Incarnation, NewPartition, Position, ProcessEntry, RecordMark, Result, Scope,
-    ScopeCoverage, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
+    AddOutcome, BlockEntry, BlockFilter, Incarnation, NewPartition, Position, PositionRange, ProcessEntry, RecordMark,
+    Result, Scope, ScopeCoverage, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -262,6 +262,8 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     async fn segments(&self, topic: Option<Topic>, limit: u64) -> Result<Vec<SegmentEntry>>;
     /// Takes segments and their blocks out, raises `expired_below` of their streams, and dooms the objects.
     async fn expire_segments(&self, keys: &[String]) -> Result<()>;
+    /// Ranges that meet this one and in which no block is visible any more, because retention took some out; ascending, disjoint.
+    async fn expired(&self, range: &PositionRange) -> Result<Vec<PositionRange>>;
     /// Those of the keys that no segment or partition names and that are not doomed, or were deleted once: an object there was put late.
     async fn unknown_objects(&self, keys: &[String]) -> Result<Vec<String>>;
     /// No commit may name these keys any more. A tombstone among them has an object again, that is to be deleted.

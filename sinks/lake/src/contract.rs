@@ -62,5 +62,6 @@ pub async fn run(factory: &dyn Factory) {
     objects::what_the_catalog_names_cannot_be_doomed(&*factory.fresh().await).await;
     objects::an_expired_segment_takes_its_blocks_along(&*factory.fresh().await).await;
     objects::what_was_expired_stays_gone(&*factory.fresh().await).await;
+    objects::where_blocks_expired_is_remembered(&*factory.fresh().await).await;
     objects::a_lease_has_one_holder(&*factory.fresh().await).await;
 }

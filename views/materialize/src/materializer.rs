@@ -211,6 +211,17 @@ impl Worker {
         blocks.sort_by_key(|block| block.position.offset);
         let Plan { decode, .. } = plan(blocks.clone(), view.scope_rule(), &coverage, TimeRange::ALL);
         let uncovered: HashSet<_> = decode.iter().map(|block| block.position).collect();
+        let mut apart: Vec<_> = coverage
+            .iter()
+            .flat_map(|scope| &scope.partitions)
+            .map(|partition| partition.range)
+            .filter(|range| {
+                (range.incarnation, range.topic_partition) == (offer.range.incarnation, offer.range.topic_partition)
+            })
+            .collect();
+        // After the blocks: of what expired until then, nothing is in them or all of it is here.
+        apart.extend(catalog.expired(&offer.range).await?);
+        let apart: Vec<_> = apart.iter().map(|range| range.from.0..range.to.0).collect();
         let marked = blocks
             .into_iter()
             .map(|block| {
@@ -219,7 +230,7 @@ impl Worker {
                 (block, apart)
             })
             .collect();
-        Ok((counter, runs(marked, &self.options)))
+        Ok((counter, runs(marked, &apart, &self.options)))
     }
 
     async fn write_run(

@@ -1,7 +1,8 @@
 //! What happens to objects: doom, expiry, orphans; and who may do it.
 
 use super::sample::{Log, committed, header, second, stream};
-use crate::{BlockFilter, Catalog, CommitOutcome, StreamFilter};
+use crate::{BlockFilter, Catalog, CommitOutcome, PositionRange, StreamFilter};
+use framelake_log::Offset;
 use framelake_wire::{StreamKind, Topic};
 use std::time::Duration;
 
@@ -116,6 +117,45 @@ pub(super) async fn what_was_expired_stays_gone(catalog: &dyn Catalog) {
     let blocks = catalog.blocks(&BlockFilter::default()).await.expect("blocks");
     assert_eq!(blocks.iter().map(|block| block.sequence).collect::<Vec<_>>(), [3]);
     assert_eq!(catalog.status().await.expect("status").missing_blocks, 0);
+}
+
+pub(super) async fn where_blocks_expired_is_remembered(catalog: &dyn Catalog) {
+    let mut log = Log::new(catalog, Topic::Spans, 0).await;
+    let mut keys = Vec::new();
+    for sequence in 0..6 {
+        // One block and one record of which nothing is visible.
+        let (key, _) = log.write(catalog, vec![header(1, 10, SPAN, sequence), header(1, 10, SPAN, sequence)]).await;
+        keys.push(key);
+    }
+    let range = PositionRange {
+        incarnation: log.incarnation,
+        topic_partition: log.topic_partition(),
+        from: Offset(0),
+        to: Offset(100),
+    };
+    let expired = async |range: PositionRange| {
+        let found = catalog.expired(&range).await.expect("expired ranges");
+        assert!(
+            found.iter().all(|of| (of.incarnation, of.topic_partition) == (log.incarnation, log.topic_partition()))
+        );
+        found.iter().map(|found| (found.from.0, found.to.0)).collect::<Vec<_>>()
+    };
+    // Segments expired, ranges known then; offsets of the blocks are even.
+    let check = async |segments: &[usize], ranges: &[(i64, i64)]| {
+        let keys: Vec<String> = segments.iter().map(|&segment| keys[segment].clone()).collect();
+        catalog.expire_segments(&keys).await.expect("expire");
+        assert_eq!(expired(range).await, ranges, "{segments:?}");
+    };
+    check(&[], &[]).await;
+    check(&[2], &[(4, 5)]).await;
+    check(&[4], &[(4, 5), (8, 9)]).await;
+    check(&[0, 1], &[(0, 5), (8, 9)]).await;
+    check(&[3, 5], &[(0, 11)]).await;
+    assert_eq!(expired(PositionRange { from: Offset(11), ..range }).await, []);
+    assert_eq!(expired(PositionRange { from: Offset(10), to: Offset(11), ..range }).await, [(0, 11)]);
+    let other = Log::new(catalog, Topic::Spans, 0).await;
+    let of_another = PositionRange { incarnation: other.incarnation, ..range };
+    assert!(catalog.expired(&of_another).await.expect("expired ranges").is_empty());
 }
 
 pub(super) async fn a_lease_has_one_holder(catalog: &dyn Catalog) {

@@ -1,10 +1,10 @@
 //! The [`Catalog`] of everything that has a [`Store`].
 
-use super::{commit, index, letters, objects, progress, session::Store, streams, views};
+use super::{commit, expired, index, letters, objects, progress, session::Store, streams, views};
 use crate::{
     AddOutcome, BlockEntry, BlockFilter, Catalog, CommitOutcome, DeadLetterEntry, Gap, Incarnation, NewPartition,
-    OutboxEntry, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit, SegmentEntry, Status,
-    StreamEntry, StreamFilter, ViewPartition, ViewVersion,
+    OutboxEntry, PositionRange, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit, SegmentEntry,
+    Status, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use async_trait::async_trait;
 use framelake_log::TopicId;
@@ -83,6 +83,9 @@ impl<T: Stored> Catalog for T {
     }
     async fn expire_segments(&self, keys: &[String]) -> Result<()> {
         objects::expire_segments(self.store(), keys).await
+    }
+    async fn expired(&self, range: &PositionRange) -> Result<Vec<PositionRange>> {
+        expired::expired(self.store(), range).await
     }
     async fn unknown_objects(&self, keys: &[String]) -> Result<Vec<String>> {
         objects::unknown_objects(self.store(), keys).await

@@ -9,12 +9,14 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_renamed_threads.sql"),
     include_str!("../../migrations/sqlite/0003_last_record.sql"),
     include_str!("../../migrations/sqlite/0004_tombstones.sql"),
+    include_str!("../../migrations/sqlite/0005_expired_ranges.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../migrations/postgres/0001_catalog.sql"),
     include_str!("../../migrations/postgres/0002_renamed_threads.sql"),
     include_str!("../../migrations/postgres/0003_last_record.sql"),
     include_str!("../../migrations/postgres/0004_tombstones.sql"),
+    include_str!("../../migrations/postgres/0005_expired_ranges.sql"),
 ];
 
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both databases have the same versions");

@@ -1,7 +1,7 @@
 //! Segments as objects: which there are, which must go.
 
 use super::{
-    index,
+    expired, index,
     session::{Lock, Session, Store, Value, damaged},
     streams::{self, StreamRow},
 };
@@ -53,12 +53,14 @@ pub(super) async fn expire_segments(store: &Store, keys: &[String]) -> Result<()
     let ids = rows.iter().map(|row| row.int(0)).collect::<Result<Vec<i64>>>()?;
     let known = rows.iter().map(|row| Ok(row.text(1)?.to_owned())).collect::<Result<Vec<String>>>()?;
 
-    let expired = index::of_segments(&mut session, &ids).await?;
-    lock(&mut session, expired.iter().map(|entry| entry.process_id).collect()).await?;
-    let mut rows = take_out(&mut session, &expired).await?;
+    let blocks = index::of_segments(&mut session, &ids).await?;
+    lock(&mut session, blocks.iter().map(|entry| entry.process_id).collect()).await?;
+    let mut rows = take_out(&mut session, &blocks).await?;
     let ids: Vec<Value> = ids.into_iter().map(Value::from).collect();
+    let ranges = expired::of_segments(&mut session, ids.clone()).await?;
     session.execute_in("DELETE FROM block_index WHERE segment_id", ids.clone(), "").await?;
     session.execute_in("DELETE FROM segments WHERE segment_id", ids, "").await?;
+    expired::add(&mut session, ranges).await?;
     find_newest(&mut session, &mut rows).await?;
     streams::store(&mut session, rows.values(), -1).await?;
     let now = session.now().await?;

@@ -4,8 +4,8 @@ use crate::dice::Dice;
 use async_trait::async_trait;
 use framelake_lake::{
     AddOutcome, BlockEntry, BlockFilter, Catalog, CommitOutcome, DeadLetterEntry, Error, Gap, Incarnation,
-    NewPartition, OutboxEntry, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit, SegmentEntry,
-    Status, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
+    NewPartition, OutboxEntry, PositionRange, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit,
+    SegmentEntry, Status, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use framelake_log::TopicId;
 use framelake_wire::{ProcessId, Topic};
@@ -68,6 +68,7 @@ faulty! {
     async fn lease(&self, name: &str, owner: &str, duration: Duration) -> bool;
     async fn segments(&self, topic: Option<Topic>, limit: u64) -> Vec<SegmentEntry>;
     async fn expire_segments(&self, keys: &[String]) -> ();
+    async fn expired(&self, range: &PositionRange) -> Vec<PositionRange>;
     async fn unknown_objects(&self, keys: &[String]) -> Vec<String>;
     async fn doom(&self, keys: &[String]) -> ();
     async fn doomed(&self, grace: Duration, limit: u64) -> Vec<String>;

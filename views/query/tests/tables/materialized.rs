@@ -206,6 +206,50 @@ async fn long_ranges_become_several_objects() {
     assert!(line.contains("decode=0, reuse=10 (5 objects)"), "{line}");
 }
 
+/// Offsets that partitions of `log_entries` cover.
+async fn covered(lake: &TestLake) -> Vec<(i64, i64)> {
+    let view = view_version(framelake_definitions::by_name("log_entries").unwrap());
+    let coverage = lake.lake.catalog().coverage(&view, &[Scope::All]).await.unwrap().remove(0);
+    coverage.partitions.iter().map(|partition| (partition.range.from.0, partition.range.to.0)).collect()
+}
+
+#[tokio::test]
+async fn nothing_claims_to_be_complete_where_blocks_expired() {
+    let mut lake = TestLake::new().await;
+    let mut log = logs(1);
+    for _ in 0..5 {
+        lake.commit(&[log.second()]).await;
+    }
+    let segments = lake.lake.catalog().segments(None, 10).await.unwrap();
+    lake.lake.catalog().expire_segments(&[segments[2].key.clone()]).await.unwrap();
+    let (engine, materializer) = lake.materializing(everything());
+    assert_eq!(number(&engine, "SELECT count(*) FROM log_entries").await, 40);
+    materializer.idle().await;
+    assert_eq!(covered(&lake).await, [(0, 2), (3, 5)]);
+    assert_eq!(number(&engine, "SELECT count(*) FROM log_entries").await, 40);
+}
+
+#[tokio::test]
+async fn rows_that_outlive_their_block_part_what_is_written_through_around_them() {
+    let mut lake = TestLake::new().await;
+    let mut log = logs(1);
+    for _ in 0..3 {
+        lake.commit(&[log.second()]).await;
+    }
+    let (engine, materializer) = lake.materializing(everything());
+    let middle = "time BETWEEN '2026-01-01T00:00:01Z' AND '2026-01-01T00:00:01.95Z'";
+    assert_eq!(number(&engine, &format!("SELECT count(*) FROM log_entries WHERE {middle}")).await, 10);
+    materializer.idle().await;
+    assert_eq!(covered(&lake).await, [(1, 2)]);
+    let segments = lake.lake.catalog().segments(None, 10).await.unwrap();
+    lake.lake.catalog().expire_segments(&[segments[1].key.clone()]).await.unwrap();
+    assert_eq!(number(&engine, "SELECT count(*) FROM log_entries").await, 30);
+    materializer.idle().await;
+    assert_eq!(covered(&lake).await, [(0, 1), (1, 2), (2, 3)]);
+    assert_eq!((materializer.counters().superseded, materializer.counters().failed), (0, 0));
+    assert_eq!(number(&engine, "SELECT count(DISTINCT ordinal) FROM log_entries").await, 30);
+}
+
 #[tokio::test]
 async fn a_query_that_ends_early_writes_through_all_the_same() {
     let lake = ten_seconds().await;
