@@ -101,6 +101,7 @@ fn commit(incarnation: Incarnation, salt: &ProcessId, round: u64) -> SegmentComm
         topic: Topic::Spans,
         bytes: count * 4_000,
         record_count: count,
+        block_schema: Some(framelake_wire::schema::BLOCK_FINGERPRINT),
         runs: vec![Run { incarnation, topic_partition, expected: (round > 0).then_some(from), from, next }],
         last_records: Default::default(),
         blocks,

@@ -42,6 +42,8 @@ pub struct BlockEntry {
     pub position: Position,
     /// The object that holds it.
     pub object: Arc<str>,
+    /// The fingerprint of the Avro schema that the object has it in.
+    pub schema: u64,
     /// First byte of its Avro body in the object.
     pub byte_offset: u64,
     /// Length of its Avro body.

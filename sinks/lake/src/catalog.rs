@@ -111,6 +111,8 @@ pub struct SegmentCommit {
     pub bytes: u64,
     /// Records in it, of any kind.
     pub record_count: u64,
+    /// The fingerprint of the Avro schema of its blocks; `None` where it has none.
+    pub block_schema: Option<u64>,
     /// What it holds; each must still be expected.
     pub runs: Vec<Run>,
     /// The last record of each run that has one at its very end.

@@ -13,7 +13,10 @@ pub(crate) use read::read_blocks;
 use crate::{DeadLetter, Gap, Incarnation, NewBlock, Position, RecordMark, Run, SegmentCommit};
 use bytes::Bytes;
 use framelake_log::{Offset, TopicPartition};
-use framelake_wire::{Block, Header, Process, Topic, schema::record_body};
+use framelake_wire::{
+    Block, Header, Process, Topic,
+    schema::{fingerprint, record_body},
+};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -46,6 +49,19 @@ impl From<&Block> for Content {
 }
 
 impl Content {
+    /// The block that was read from `record`. Its identity is the CRC that stands there, whichever schema that is of.
+    ///
+    /// # Errors
+    /// The record is none, or of a schema that is not known.
+    pub fn of_record(block: &Block, record: &[u8]) -> framelake_wire::Result<Self> {
+        let crc = block.crc_in(fingerprint(record)?)?;
+        Ok(Content::Block {
+            header: Box::new(block.header.clone()),
+            crc,
+            payload_bytes: u32::try_from(block.payload.len()).unwrap_or(u32::MAX),
+        })
+    }
+
     /// Which of a segment's schemas it is written in.
     fn schema_kind(&self) -> Option<usize> {
         match self {
@@ -152,6 +168,7 @@ impl Builder {
         let mut entries = self.entries;
         entries.sort_by_cached_key(Entry::order);
 
+        let block_schema = self.schemas[0].and_then(|name| fingerprint(&name).ok());
         let last_records = last_records(&runs, &entries);
         let described = describe(&runs, self.attempt);
         let mut container = container::Container::new(schema::segment_schema(), self.topic, &described);
@@ -187,6 +204,7 @@ impl Builder {
             bytes,
             topic: self.topic,
             record_count,
+            block_schema,
             runs,
             last_records,
             blocks,
@@ -205,6 +223,7 @@ pub struct Sealed {
     pub bytes: Bytes,
     topic: Topic,
     record_count: u64,
+    block_schema: Option<u64>,
     runs: Vec<Run>,
     last_records: BTreeMap<TopicPartition, RecordMark>,
     blocks: Vec<NewBlock>,
@@ -221,6 +240,7 @@ impl Sealed {
             topic: self.topic,
             bytes: self.bytes.len() as u64,
             record_count: self.record_count,
+            block_schema: self.block_schema,
             runs: self.runs,
             last_records: self.last_records,
             blocks: self.blocks,

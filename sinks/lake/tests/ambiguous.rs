@@ -79,6 +79,7 @@ async fn a_commit_whose_answer_was_lost_can_be_asked_again() {
             topic: Topic::Spans,
             bytes: 1,
             record_count: 0,
+            block_schema: None,
             runs: vec![Run { incarnation, topic_partition, expected, from: Offset(number - 1), next: Offset(number) }],
             last_records: Default::default(),
             blocks: Vec::new(),

@@ -8,7 +8,8 @@ use framelake_lake::{
 };
 use framelake_log::{Offset, TopicPartition};
 use framelake_wire::{
-    Block, BlockId, Header, Process, ProcessId, StreamId, StreamKind, TimeSample, Topic, schema::record_body,
+    Block, BlockId, Header, Process, ProcessId, StreamId, StreamKind, TimeSample, Topic,
+    schema::{BLOCK_FINGERPRINT, record_body},
 };
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
@@ -182,6 +183,7 @@ fn a_commit_names_where_each_block_stands() {
     assert_eq!(last(4), Some(RecordMark::of(b"key", b"\x00poison")), "the record at the run's end, whatever it is");
     let (.., record, _) = &records()[39];
     assert_eq!(last(3), Some(RecordMark::of(b"key", record)));
+    assert_eq!(commit.block_schema, Some(BLOCK_FINGERPRINT));
     assert_eq!(commit.processes, [process()]);
     assert_eq!((commit.dead_letters.len(), &*commit.dead_letters[0].reason), (1, "no magic"));
     assert!(commit.blocks.is_sorted_by_key(|block| block.position));
@@ -189,6 +191,35 @@ fn a_commit_names_where_each_block_stands() {
         let from = block.byte_offset as usize;
         assert_eq!(&bytes[from..from + block.byte_length as usize], record_body(&block.record));
     }
+}
+
+/// A block is read by the schema that its segment has, not by the newest one.
+#[tokio::test]
+async fn a_block_is_read_by_the_schema_of_its_segment() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let lake = lake(directory.path()).await;
+    let sealed = seal(records(), runs());
+    lake.put_new(&sealed.key, sealed.bytes.clone()).await.expect("put");
+    lake.catalog().commit_segment(sealed.into_commit(Vec::new())).await.expect("commit");
+    let mut entries = lake.catalog().blocks(&BlockFilter::default()).await.expect("blocks");
+    entries.truncate(1);
+    assert_eq!(entries[0].schema, BLOCK_FINGERPRINT);
+    entries[0].schema = 7;
+    let error = lake.read_blocks(&entries).try_collect::<Vec<_>>().await.expect_err("nobody knows that schema");
+    let unknown = framelake_wire::Error::UnknownSchema { fingerprint: 7 };
+    assert!(matches!(&error, Error::Corrupt { source, .. } if *source == unknown), "{error}");
+}
+
+/// Segments of catalogs that did not keep their schema yet are of the first one.
+#[tokio::test]
+async fn a_segment_from_before_schemas_were_kept_has_the_first() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let lake = lake(directory.path()).await;
+    let mut commit = seal(records(), runs()).into_commit(Vec::new());
+    commit.block_schema = None;
+    lake.catalog().commit_segment(commit).await.expect("commit");
+    let entries = lake.catalog().blocks(&BlockFilter::default()).await.expect("blocks");
+    assert!(!entries.is_empty() && entries.iter().all(|entry| entry.schema == 0x20b5_5391_01a6_142b));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Factory,
-    sample::{Log, committed, header, process_record},
+    sample::{Log, SCHEMA, committed, header, process_record},
 };
 use crate::{BlockFilter, Catalog, CommitOutcome, Gap, Position, Progress, RecordMark, StreamFilter};
 use framelake_log::{Offset, TopicId};
@@ -32,7 +32,7 @@ pub(super) async fn a_commit_is_visible_at_once(catalog: &dyn Catalog) {
         assert_eq!((entry.begin, entry.end), (header.begin.wall_ns, header.end.wall_ns));
         assert_eq!((entry.crc, entry.position, &*entry.object), (block.crc, block.position, key.as_str()));
         assert_eq!((entry.byte_offset, entry.byte_length), (block.byte_offset, block.byte_length));
-        assert_eq!(entry.payload_bytes, block.payload_bytes);
+        assert_eq!((entry.payload_bytes, entry.schema), (block.payload_bytes, SCHEMA));
     }
     let streams = catalog.streams(&StreamFilter::default()).await.expect("streams");
     assert_eq!(streams.len(), 2);
@@ -51,6 +51,8 @@ pub(super) async fn a_commit_is_visible_at_once(catalog: &dyn Catalog) {
             last_record: None,
         }]
     );
+    let newest = catalog.newest_blocks(&StreamFilter::default()).await.expect("newest blocks");
+    assert!(newest.iter().all(|entry| entry.schema == SCHEMA), "{newest:?}");
     let segments = catalog.segments(Some(Topic::Spans), 10).await.expect("segments");
     assert_eq!((segments.len(), segments[0].key.as_str(), segments[0].bytes), (1, key.as_str(), 10_000));
     assert_eq!(segments[0].max_time, Some(blocks[0].header.max_time));

@@ -97,7 +97,8 @@ async fn add_segment(session: &mut Session, commit: &SegmentCommit, now: i64) ->
     let max_time = commit.blocks.iter().map(|block| block.header.max_time).max();
     let rows = session
         .rows(
-            "INSERT INTO segments (object_key, topic, bytes, record_count, max_time, committed) VALUES ($1, $2, $3, $4, $5, $6) \
+            "INSERT INTO segments (object_key, topic, bytes, record_count, max_time, committed, block_schema) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
              RETURNING segment_id",
             vec![
                 (&commit.key).into(),
@@ -106,6 +107,7 @@ async fn add_segment(session: &mut Session, commit: &SegmentCommit, now: i64) ->
                 commit.record_count.into(),
                 max_time.into(),
                 now.into(),
+                commit.block_schema.map(u64::cast_signed).into(),
             ],
         )
         .await?;

@@ -10,6 +10,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_last_record.sql"),
     include_str!("../../migrations/sqlite/0004_tombstones.sql"),
     include_str!("../../migrations/sqlite/0005_expired_ranges.sql"),
+    include_str!("../../migrations/sqlite/0006_block_schema.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../migrations/postgres/0001_catalog.sql"),
@@ -17,6 +18,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../migrations/postgres/0003_last_record.sql"),
     include_str!("../../migrations/postgres/0004_tombstones.sql"),
     include_str!("../../migrations/postgres/0005_expired_ranges.sql"),
+    include_str!("../../migrations/postgres/0006_block_schema.sql"),
 ];
 
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both databases have the same versions");

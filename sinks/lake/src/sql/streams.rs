@@ -2,13 +2,13 @@
 
 use super::{
     entries::{self, Common, Reader, known_kind, put_unsigned},
+    index::Segment,
     sequences::Sequences,
     session::{Row, Session, Store, Value, damaged},
 };
 use crate::{BlockEntry, Error, Incarnation, NewBlock, ProcessEntry, Result, StreamEntry, StreamFilter};
 use framelake_log::TopicPartition;
 use framelake_wire::{Process, ProcessId, StreamId, StreamKind, Topic, UnixNanos};
-use std::sync::Arc;
 
 /// The columns in the order in which [`StreamRow::read`] and [`StreamRow::values`] have them.
 pub(super) const COLUMNS: &str = "stream_id, process_id, kind, thread_name, thread_number, block_count, event_count, row_count, \
@@ -92,7 +92,7 @@ impl StreamRow {
             // A thread may be named while it runs.
             self.thread_name.clone_from(&header.thread_name);
             self.thread_number = header.thread_number;
-            self.newest = Some(Newest::of(entries::entry(block, "".into()), None));
+            self.newest = Some(Newest::of(entries::entry(block), None));
         }
     }
 
@@ -200,12 +200,13 @@ impl Newest {
     }
 
     /// The entry that was packed.
-    pub(super) fn unpack(packed: &[u8], process_id: ProcessId, topic: Topic, object: Arc<str>) -> Result<BlockEntry> {
+    pub(super) fn unpack(packed: &[u8], process_id: ProcessId, topic: Topic, segment: &Segment) -> Result<BlockEntry> {
         let mut reader = Reader::new(packed);
         let incarnation = Incarnation(reader.small()?.cast_signed());
         let topic_partition = TopicPartition { topic, partition: reader.small()? };
         let mut found = None;
-        let common = Common { process_id, incarnation, topic_partition, object };
+        let Segment { object, schema } = segment.clone();
+        let common = Common { process_id, incarnation, topic_partition, object, schema };
         entries::unpack(reader.rest(), &common, |entry| found = Some(entry))?;
         found.ok_or_else(|| damaged("a stream's newest block is empty"))
     }
@@ -279,9 +280,9 @@ pub(super) async fn newest_blocks(store: &Store, filter: &StreamFilter) -> Resul
     let mut newest = Vec::with_capacity(streams.len());
     for stream in streams {
         if let Some(block) = stream.newest
-            && let Some((topic, object)) = block.segment.and_then(|segment| objects.get(&segment))
+            && let Some((topic, segment)) = block.segment.and_then(|segment| objects.get(&segment))
         {
-            newest.push(Newest::unpack(&block.packed, stream.process_id, *topic, object.clone())?);
+            newest.push(Newest::unpack(&block.packed, stream.process_id, *topic, segment)?);
         }
     }
     newest.sort_unstable_by_key(|block| block.stream_id);
