@@ -224,7 +224,8 @@ impl Reader {
 
     /// What is there of each partition, and which of them are not the log that was read.
     async fn compare(&self, partitions: &[Owned], progress: &[Progress]) -> Result<Option<(Vec<Bounds>, Vec<Owned>)>> {
-        let asked = stream::iter(partitions).map(|owned| self.compare_one(*owned, progress)).buffered(COMPARED_AT_ONCE);
+        let asked =
+            stream::iter(partitions.to_vec()).map(|owned| self.compare_one(owned, progress)).buffered(COMPARED_AT_ONCE);
         let answers: Vec<_> = asked.try_collect().await?;
         let (mut bounds, mut lost) = (Vec::new(), Vec::new());
         for (owned, answer) in partitions.iter().zip(answers) {
