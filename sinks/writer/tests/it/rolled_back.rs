@@ -35,6 +35,16 @@ async fn incarnations(catalog: &dyn Catalog, program: &Program) -> BTreeMap<u64,
     blocks.iter().map(|block| (block.sequence, block.position.incarnation)).collect()
 }
 
+/// Waits until the block is visible. That the log is drained says nothing here: by its ends alone it may seem to be before it is read.
+async fn visible(catalog: &dyn Catalog, program: &Program, sequence: u64) {
+    let seen = async {
+        while !incarnations(catalog, program).await.contains_key(&sequence) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, seen).await.expect("the block at an offset given twice is seen");
+}
+
 async fn assert_one_gap(catalog: &dyn Catalog, partition: TopicPartition, at: Offset) {
     let gaps = catalog.gaps(10).await.expect("gaps can be listed");
     assert_eq!(gaps.len(), 1, "{gaps:?}");
@@ -54,6 +64,7 @@ async fn a_log_that_lost_its_end_is_read_as_another_one() {
             world.send_block(programs[0].log_block(sequence, 2)).await;
         }
         let worker = Worker::start(&world, world.lake().await, options("writer"));
+        visible(catalog.as_ref(), &programs[0], 5 + again).await;
         world.drained(catalog.as_ref()).await;
         let read = worker.stats.snapshot().records_read;
         worker.stop().await;
@@ -84,12 +95,7 @@ async fn a_log_that_loses_its_end_under_a_running_worker_is_read_as_another_one(
     world.drained(catalog.as_ref()).await;
     world.log.roll_back(partition, Offset(4));
     world.send_block(programs[0].log_block(7, 2)).await;
-    let seen = async {
-        while !incarnations(catalog.as_ref(), &programs[0]).await.contains_key(&7) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENCE, seen).await.expect("the block at an offset given twice is seen");
+    visible(catalog.as_ref(), &programs[0], 7).await;
     worker.stop().await;
     world.assert_exactly_once().await;
     assert_one_gap(catalog.as_ref(), partition, Offset(7)).await;
