@@ -200,7 +200,7 @@ pub struct Status {
     pub missing_blocks: u64,
     /// Rows that programs know they lost.
     pub dropped_events: u64,
-    /// Dead letters.
+    /// Dead letters that are not forgotten yet.
     pub dead_letters: u64,
     /// Messages waiting in the outbox.
     pub outbox: u64,
@@ -241,6 +241,9 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetterEntry>>;
     /// Gaps of the log, the newest first, at most `limit`.
     async fn gaps(&self, limit: u64) -> Result<Vec<Gap>>;
+    /// Forgets dead letters and gaps found before `found`, the oldest first, at most `limit` of each; returns how many of both. What of them still waits in
+    /// the outbox leaves all the same.
+    async fn forget_letters(&self, found: UnixNanos, limit: u64) -> Result<u64>;
     /// Sums.
     async fn status(&self) -> Result<Status>;
 

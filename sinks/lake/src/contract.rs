@@ -40,6 +40,7 @@ pub async fn run(factory: &dyn Factory) {
     identity::a_block_that_belongs_elsewhere_is_a_dead_letter(&*factory.fresh().await).await;
     identity::blocks_may_come_in_any_order(&*factory.fresh().await).await;
     identity::dead_letters_leave_in_order_and_once(&*factory.fresh().await).await;
+    identity::old_letters_and_gaps_are_forgotten(&*factory.fresh().await).await;
     identity::extreme_values_come_back_as_they_were(&*factory.fresh().await).await;
 
     reading::filters_name_exactly_what_they_say(&*factory.fresh().await).await;

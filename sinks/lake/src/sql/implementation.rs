@@ -8,7 +8,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use framelake_log::TopicId;
-use framelake_wire::{ProcessId, Topic};
+use framelake_wire::{ProcessId, Topic, UnixNanos};
 use std::{fmt, time::Duration};
 
 /// A catalog whose tables are in a SQL database.
@@ -53,6 +53,9 @@ impl<T: Stored> Catalog for T {
     }
     async fn gaps(&self, limit: u64) -> Result<Vec<Gap>> {
         letters::gaps(self.store(), limit).await
+    }
+    async fn forget_letters(&self, found: UnixNanos, limit: u64) -> Result<u64> {
+        letters::forget(self.store(), found, limit).await
     }
     async fn status(&self) -> Result<Status> {
         progress::status(self.store()).await

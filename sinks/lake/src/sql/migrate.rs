@@ -11,6 +11,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_tombstones.sql"),
     include_str!("../../migrations/sqlite/0005_expired_ranges.sql"),
     include_str!("../../migrations/sqlite/0006_block_schema.sql"),
+    include_str!("../../migrations/sqlite/0007_letters_by_time.sql"),
 ];
 const POSTGRES: &[&str] = &[
     include_str!("../../migrations/postgres/0001_catalog.sql"),
@@ -19,6 +20,7 @@ const POSTGRES: &[&str] = &[
     include_str!("../../migrations/postgres/0004_tombstones.sql"),
     include_str!("../../migrations/postgres/0005_expired_ranges.sql"),
     include_str!("../../migrations/postgres/0006_block_schema.sql"),
+    include_str!("../../migrations/postgres/0007_letters_by_time.sql"),
 ];
 
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both databases have the same versions");

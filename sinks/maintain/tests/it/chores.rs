@@ -4,7 +4,7 @@ use crate::world::{World, options};
 use framelake_log::{EventLog, Offset};
 use framelake_maintain::Options;
 use framelake_wire::Topic;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,6 +35,33 @@ async fn the_log_shrinks_to_its_bounds_and_keeps_what_is_not_in_the_lake() {
     assert_eq!(world.bounds(Topic::Spans).await.next, Offset(200));
     assert_eq!(world.bounds(Topic::Logs).await.earliest, Offset(0));
     assert_eq!(maintain.stats().snapshot().trimmed_offsets, 150 - earliest.0.unsigned_abs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_and_gaps_are_kept_for_thirty_days_wherever_they_are() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let world = World::new().await;
+    world.append(Topic::Logs, 3, 100).await;
+    // All three are poison: rows of the catalog, and messages that a relay brought to their topic.
+    world.take_in(Topic::Logs, 3).await;
+    world.append(Topic::DeadLetters, 3, 100).await;
+    world.append(Topic::Lake, 2, 100).await;
+    let catalog = world.lake.catalog();
+    let now = SystemTime::now();
+    // However full the log and the data directory are, dead letters only go by their age.
+    let maintain = world.maintain(Options { log_keep_bytes: 0, ..options() });
+    maintain.round_at(now + 29 * DAY, false).await.expect("a round");
+    assert_eq!(catalog.dead_letters(10).await.expect("dead letters").len(), 3);
+    assert_eq!(world.bounds(Topic::DeadLetters).await.earliest, Offset(0));
+    assert_eq!(maintain.stats().snapshot().forgotten_letters, 0);
+
+    maintain.round_at(now + 31 * DAY, false).await.expect("a round");
+    assert!(catalog.dead_letters(10).await.expect("dead letters").is_empty());
+    assert_eq!(maintain.stats().snapshot().forgotten_letters, 3);
+    let bounds = world.bounds(Topic::DeadLetters).await;
+    assert_eq!((bounds.earliest, bounds.next), (Offset(3), Offset(3)));
+    assert_eq!(world.bounds(Topic::Lake).await.earliest, Offset(0), "events of the lake stay");
+    assert_eq!(catalog.outbox(10).await.expect("the outbox").len(), 3, "what was not relayed yet still leaves");
 }
 
 #[tokio::test(flavor = "multi_thread")]

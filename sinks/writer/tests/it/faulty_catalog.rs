@@ -8,7 +8,7 @@ use framelake_lake::{
     SegmentEntry, Status, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use framelake_log::TopicId;
-use framelake_wire::{ProcessId, Topic};
+use framelake_wire::{ProcessId, Topic, UnixNanos};
 use std::{sync::Arc, time::Duration};
 
 #[derive(Debug)]
@@ -58,6 +58,7 @@ faulty! {
     async fn processes(&self, ids: Option<&[ProcessId]>) -> Vec<ProcessEntry>;
     async fn dead_letters(&self, limit: u64) -> Vec<DeadLetterEntry>;
     async fn gaps(&self, limit: u64) -> Vec<Gap>;
+    async fn forget_letters(&self, found: UnixNanos, limit: u64) -> u64;
     async fn status(&self) -> Status;
     async fn coverage(&self, view: &ViewVersion, scopes: &[Scope]) -> Vec<ScopeCoverage>;
     async fn add_partition(&self, partition: NewPartition) -> AddOutcome;
