@@ -1,11 +1,14 @@
 //! Which time samples the blocks of a drain get, and when the anchor is set anew.
 
+use crate::clock;
 use framelake_wire::TimeSample;
 
 /// Samples closer together than this make a poor rate: two readings 50 ns off over 10 ms are 5 ppm.
 const BASELINE_NS_MIN: i64 = 10_000_000;
 /// A rate that leaves the running one by more than 1/1000 is a counter that jumped, or a machine that slept.
 const RATE_TOLERANCE: f64 = 1e-3;
+/// A suspend at least: 10 ms, well above the 1 ms to which the two clocks that show one are read together, and far below the shortest there is.
+const SUSPEND_NS_MIN: i64 = 10_000_000;
 
 /// The samples of past drains, and what they say of the clock.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub(crate) struct Sampler {
     /// Ticks per nanosecond; `None` before the first baseline.
     rate: Option<f64>,
     anchor_ns: i64,
+    /// How long the machine had been suspended when the anchor was set; `None` where that is not known.
+    suspended_ns: Option<i64>,
 }
 
 /// The samples and the anchor of the blocks of one drain.
@@ -29,11 +34,28 @@ pub(crate) struct Window {
 impl Sampler {
     /// Begins at `start`, which sets the anchor.
     pub(crate) fn new(start: TimeSample) -> Self {
-        Self { newest: start, older: start, rate: None, anchor_ns: start.wall_ns - start.monotonic_ns }
+        Self::started(start, clock::suspended_ns())
+    }
+
+    fn started(start: TimeSample, suspended_ns: Option<i64>) -> Self {
+        Self { newest: start, older: start, rate: None, anchor_ns: start.wall_ns - start.monotonic_ns, suspended_ns }
     }
 
     /// The window of a drain at `end`. The next drain's begins there when `closes`, as it does where all streams are sealed.
+    ///
+    /// Ticks that jump set the anchor anew, and so does a suspend of the machine, during which ticks and monotonic clock may both have stood still. A
+    /// step of the wall clock does not.
     pub(crate) fn window(&mut self, end: TimeSample, closes: bool) -> Window {
+        self.window_of(end, clock::suspended_ns(), closes)
+    }
+
+    fn window_of(&mut self, end: TimeSample, suspended_ns: Option<i64>, closes: bool) -> Window {
+        if let (Some(before), Some(now)) = (self.suspended_ns, suspended_ns)
+            && now.saturating_sub(before) >= SUSPEND_NS_MIN
+        {
+            self.anchor_ns = end.wall_ns - end.monotonic_ns;
+            self.suspended_ns = suspended_ns;
+        }
         let near = end.monotonic_ns.saturating_sub(self.newest.monotonic_ns) < BASELINE_NS_MIN;
         let mut begin = if near { self.older } else { self.newest };
         let elapsed = end.monotonic_ns.saturating_sub(begin.monotonic_ns);
@@ -86,6 +108,48 @@ mod tests {
         assert_eq!(first.begin.ticks, 1_000);
         let second = sampler.window(sample(6_000_001_000, 2 * SECOND, 5_000 * SECOND), true);
         assert_eq!((second.begin, second.anchor_ns), (first.end, 100 * SECOND));
+    }
+
+    #[test]
+    fn a_suspend_sets_the_anchor_anew_and_a_wall_clock_step_does_not() {
+        // Ticks are the monotonic clock, which stands still in a suspend: nothing shows in the rate.
+        let at = |second: i64, wall: i64| sample((second * SECOND).cast_unsigned(), second * SECOND, wall * SECOND);
+        let hours = 3_600;
+        // Second, wall clock, suspended so far (s), and the anchor then.
+        let check = |steps: &[(i64, i64, Option<i64>, i64)], suspended: Option<i64>| {
+            let mut sampler = Sampler::started(at(0, 100), suspended);
+            for &(second, wall, suspended, anchor) in steps {
+                let end = at(second, wall);
+                let suspended = suspended.map(|seconds| seconds * SECOND);
+                let window = sampler.window_of(end, suspended, true);
+                assert_eq!(window.anchor_ns, anchor * SECOND, "at second {second} of {steps:?}");
+                let map = framelake_wire::TimeMap::new(window.begin, window.end, window.anchor_ns);
+                assert!((map.unix_ns(end.ticks) - (anchor + second) * SECOND).abs() <= 1, "it ends at its end");
+            }
+        };
+        // Suspended for two hours, then for one more.
+        check(
+            &[
+                (1, 101, Some(0), 100),
+                (2, 102 + 2 * hours, Some(2 * hours), 100 + 2 * hours),
+                (3, 103 + 2 * hours, Some(2 * hours), 100 + 2 * hours),
+                (4, 104 + 3 * hours, Some(3 * hours), 100 + 3 * hours),
+            ],
+            Some(0),
+        );
+        // Somebody sets the clock; a machine was suspended before the program was started; nothing is known of suspends.
+        check(&[(1, 101, Some(7), 100), (2, 102 + hours, Some(7), 100), (3, 50, Some(7), 100)], Some(7 * SECOND));
+        check(&[(1, 101, None, 100), (2, 102 + hours, None, 100)], None);
+    }
+
+    #[test]
+    fn two_clocks_read_one_after_the_other_are_no_suspend() {
+        let mut sampler = Sampler::started(sample(0, 0, 0), Some(0));
+        for second in 1..100 {
+            let end = sample((second * SECOND).cast_unsigned(), second * SECOND, second * SECOND + SECOND / 2);
+            let window = sampler.window_of(end, Some(if second % 2 == 0 { 1_000_000 } else { -1_000_000 }), true);
+            assert_eq!(window.anchor_ns, 0);
+        }
     }
 
     #[test]

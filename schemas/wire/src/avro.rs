@@ -13,7 +13,11 @@ pub(crate) struct Version<Field: 'static> {
 
 /// The version that a record names, among `versions`.
 pub(crate) fn version_of<'a, Field>(record: &[u8], versions: &'a [Version<Field>]) -> Result<&'a Version<Field>> {
-    let fingerprint = crate::schema::fingerprint(record)?;
+    version(crate::schema::fingerprint(record)?, versions)
+}
+
+/// The version of that fingerprint, among `versions`.
+pub(crate) fn version<Field>(fingerprint: u64, versions: &[Version<Field>]) -> Result<&Version<Field>> {
     versions.iter().find(|version| version.fingerprint == fingerprint).ok_or(Error::UnknownSchema { fingerprint })
 }
 

@@ -154,11 +154,27 @@ impl Block {
     /// The CRC32C that stands in the record: the identity of the bytes, by which a re-sent block is told from another one that
     /// claims the same (stream, sequence).
     ///
-    /// Computed over the newest schema's bytes. A schema with a new field must give blocks read from older records the CRC they had.
+    /// Computed over the newest schema's bytes; [`Block::crc_in`] has that of a record of an older one.
     #[must_use]
     pub fn crc(&self) -> u32 {
+        self.crc_over(FIELDS)
+    }
+
+    /// The CRC32C that stands in the block's record of the schema with this fingerprint: a block that came in an older record keeps the identity it had.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSchema`].
+    pub fn crc_in(&self, schema: u64) -> Result<u32> {
+        self.crc_among(schema, VERSIONS)
+    }
+
+    fn crc_among(&self, schema: u64, versions: &[Version<Field>]) -> Result<u32> {
+        avro::version(schema, versions).map(|version| self.crc_over(version.fields))
+    }
+
+    fn crc_over(&self, fields: &[Field]) -> u32 {
         let mut before = Vec::with_capacity(512 + self.header.thread_name.len());
-        for &field in FIELDS.iter().filter(|&&field| field != Field::Crc && field != Field::Payload) {
+        for &field in fields.iter().filter(|&&field| field != Field::Crc && field != Field::Payload) {
             self.put(field, &mut before);
         }
         varint::put_signed(&mut before, self.payload.len() as i64);

@@ -27,6 +27,15 @@ pub fn single_object(kind: RecordKind, body: &[u8]) -> Vec<u8> {
     record
 }
 
+/// A record of the schema that has this fingerprint: its single-object header, then `body`.
+#[must_use]
+pub fn single_object_of(fingerprint: u64, body: &[u8]) -> Vec<u8> {
+    let mut record = Vec::with_capacity(HEADER_BYTES + body.len());
+    put_fingerprint(&mut record, fingerprint);
+    record.extend_from_slice(body);
+    record
+}
+
 /// The body of a record: all but its single-object header. Empty where the record is shorter than that.
 #[must_use]
 pub fn record_body(record: &[u8]) -> &[u8] {
@@ -38,12 +47,19 @@ pub(crate) fn put_header(record: &mut Vec<u8>, kind: RecordKind) {
         RecordKind::Block => BLOCK_FINGERPRINT,
         RecordKind::Process => PROCESS_FINGERPRINT,
     };
+    put_fingerprint(record, fingerprint);
+}
+
+fn put_fingerprint(record: &mut Vec<u8>, fingerprint: u64) {
     record.extend_from_slice(&MARKER);
     record.extend_from_slice(&fingerprint.to_le_bytes());
 }
 
-/// The fingerprint that a record names.
-pub(crate) fn fingerprint(record: &[u8]) -> Result<u64> {
+/// The fingerprint of the schema that a record names.
+///
+/// # Errors
+/// It has no single-object header.
+pub fn fingerprint(record: &[u8]) -> Result<u64> {
     let Some((header, _)) = record.split_first_chunk::<HEADER_BYTES>() else {
         return Err(Error::Truncated {
             field: "single-object header",

@@ -42,12 +42,34 @@ pub struct BlockEntry {
     pub position: Position,
     /// The object that holds it.
     pub object: Arc<str>,
+    /// The fingerprint of the Avro schema that the object has it in.
+    pub schema: u64,
     /// First byte of its Avro body in the object.
     pub byte_offset: u64,
     /// Length of its Avro body.
     pub byte_length: u32,
     /// Length of the compressed payload in it.
     pub payload_bytes: u32,
+}
+
+/// What a block is, whatever its producer calls it: no two visible blocks share stream and sequence, and the CRC tells apart what stood there at
+/// different times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlockIdentity {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// CRC32C of the record.
+    pub crc: u32,
+}
+
+impl BlockEntry {
+    /// What to know the block by. Its id is a name for people: a broken producer may give it twice.
+    #[must_use]
+    pub fn identity(&self) -> BlockIdentity {
+        BlockIdentity { stream_id: self.stream_id, sequence: self.sequence, crc: self.crc }
+    }
 }
 
 /// A half-open range of one partition's offsets.
@@ -102,6 +124,8 @@ pub struct StreamEntry {
     pub thread_name: String,
     /// The operating system's thread number; 0 for streams of a whole process.
     pub thread_number: u64,
+    /// Blocks of it may have another name or number of the thread: the ones above are the newest block's.
+    pub renamed: bool,
     /// Visible blocks.
     pub block_count: u64,
     /// Recorded events in them.

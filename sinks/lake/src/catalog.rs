@@ -1,14 +1,14 @@
 //! What a catalog must do.
 
 use crate::{
-    AddOutcome, BlockEntry, BlockFilter, Incarnation, NewPartition, Position, ProcessEntry, Result, Scope,
-    ScopeCoverage, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
+    AddOutcome, BlockEntry, BlockFilter, Incarnation, NewPartition, Position, PositionRange, ProcessEntry, RecordMark,
+    Result, Scope, ScopeCoverage, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use framelake_log::{Offset, TopicId, TopicPartition};
 use framelake_wire::{Header, Process, Topic, UnixNanos};
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// How far a partition is in the lake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Progress {
     pub next: Offset,
     /// The segment whose commit moved it here; empty before the first.
     pub last_segment: String,
+    /// The record at `next − 1`, as it was read; `None` where none was.
+    pub last_record: Option<RecordMark>,
 }
 
 /// The part of one partition that a segment holds.
@@ -109,8 +111,12 @@ pub struct SegmentCommit {
     pub bytes: u64,
     /// Records in it, of any kind.
     pub record_count: u64,
+    /// The fingerprint of the Avro schema of its blocks; `None` where it has none.
+    pub block_schema: Option<u64>,
     /// What it holds; each must still be expected.
     pub runs: Vec<Run>,
+    /// The last record of each run that has one at its very end.
+    pub last_records: BTreeMap<TopicPartition, RecordMark>,
     /// Its blocks, in the order of their positions.
     pub blocks: Vec<NewBlock>,
     /// Its processes, in the order of their positions.
@@ -194,7 +200,7 @@ pub struct Status {
     pub missing_blocks: u64,
     /// Rows that programs know they lost.
     pub dropped_events: u64,
-    /// Dead letters.
+    /// Dead letters that are not forgotten yet.
     pub dead_letters: u64,
     /// Messages waiting in the outbox.
     pub outbox: u64,
@@ -208,6 +214,15 @@ pub struct Status {
 pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     /// The number of that topic id, given now if it is new.
     async fn incarnation(&self, topic: Topic, id: TopicId) -> Result<Incarnation>;
+    /// The number after `previous` for a topic whose log was rolled back in the partitions `lost`: the others keep their progress under it, those begin
+    /// anew. Where the topic has another number than `previous` already, that one, and nothing changes.
+    async fn next_incarnation(
+        &self,
+        topic: Topic,
+        id: TopicId,
+        previous: Incarnation,
+        lost: &[u32],
+    ) -> Result<Incarnation>;
     /// How far each partition is.
     async fn progress(&self) -> Result<Vec<Progress>>;
     /// Commits a segment (see [`CommitOutcome`]). The first position of a block wins; a block whose sequence is there already with the same CRC is a
@@ -226,6 +241,9 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetterEntry>>;
     /// Gaps of the log, the newest first, at most `limit`.
     async fn gaps(&self, limit: u64) -> Result<Vec<Gap>>;
+    /// Forgets dead letters and gaps found before `found`, the oldest first, at most `limit` of each; returns how many of both. What of them still waits in
+    /// the outbox leaves all the same.
+    async fn forget_letters(&self, found: UnixNanos, limit: u64) -> Result<u64>;
     /// Sums.
     async fn status(&self) -> Result<Status>;
 
@@ -249,12 +267,16 @@ pub trait Catalog: fmt::Debug + Send + Sync + 'static {
     async fn segments(&self, topic: Option<Topic>, limit: u64) -> Result<Vec<SegmentEntry>>;
     /// Takes segments and their blocks out, raises `expired_below` of their streams, and dooms the objects.
     async fn expire_segments(&self, keys: &[String]) -> Result<()>;
-    /// Those of the keys that no segment, partition or doom knows.
+    /// Ranges that meet this one and in which no block is visible any more, because retention took some out; ascending, disjoint.
+    async fn expired(&self, range: &PositionRange) -> Result<Vec<PositionRange>>;
+    /// Those of the keys that no segment or partition names and that are not doomed, or were deleted once: an object there was put late.
     async fn unknown_objects(&self, keys: &[String]) -> Result<Vec<String>>;
-    /// No commit may name these keys any more.
+    /// No commit may name these keys any more. A tombstone among them has an object again, that is to be deleted.
     async fn doom(&self, keys: &[String]) -> Result<()>;
-    /// Doomed keys whose grace is over (doomed longer ago than `grace`, by the catalog's clock).
+    /// Doomed keys whose grace is over (doomed longer ago than `grace`, by the catalog's clock) and whose objects are not deleted yet.
     async fn doomed(&self, grace: Duration, limit: u64) -> Result<Vec<String>>;
-    /// These doomed objects are deleted.
-    async fn forget_doomed(&self, keys: &[String]) -> Result<()>;
+    /// These doomed objects are deleted. Their keys stay doomed, as tombstones: a commit that comes late must not name what is gone.
+    async fn objects_deleted(&self, keys: &[String]) -> Result<()>;
+    /// Forgets tombstones older than `keep` (by the catalog's clock), and the oldest of those beyond `keep_max`; at most `limit`. Returns how many.
+    async fn forget_deleted(&self, keep: Duration, keep_max: u64, limit: u64) -> Result<u64>;
 }

@@ -32,6 +32,7 @@ pub async fn run(factory: &dyn Factory) {
     commits::of_many_writers_one_commits(factory.fresh().await).await;
     commits::writers_of_one_process_lose_no_count(factory.fresh().await).await;
     commits::a_topic_made_anew_is_another_log(&*factory.fresh().await).await;
+    commits::a_log_that_was_rolled_back_gets_the_next_number(&*factory.fresh().await).await;
     commits::gaps_of_the_log_are_kept(&*factory.fresh().await).await;
 
     identity::a_block_that_came_again_is_counted_and_not_stored(&*factory.fresh().await).await;
@@ -39,11 +40,13 @@ pub async fn run(factory: &dyn Factory) {
     identity::a_block_that_belongs_elsewhere_is_a_dead_letter(&*factory.fresh().await).await;
     identity::blocks_may_come_in_any_order(&*factory.fresh().await).await;
     identity::dead_letters_leave_in_order_and_once(&*factory.fresh().await).await;
+    identity::old_letters_and_gaps_are_forgotten(&*factory.fresh().await).await;
     identity::extreme_values_come_back_as_they_were(&*factory.fresh().await).await;
 
     reading::filters_name_exactly_what_they_say(&*factory.fresh().await).await;
     reading::the_newest_block_has_the_greatest_sequence(&*factory.fresh().await).await;
     reading::the_greatest_revision_of_a_process_holds(&*factory.fresh().await).await;
+    reading::a_thread_that_was_renamed_says_so(&*factory.fresh().await).await;
     reading::what_a_program_lost_is_counted(&*factory.fresh().await).await;
     reading::sums_add_up(&*factory.fresh().await).await;
 
@@ -55,8 +58,11 @@ pub async fn run(factory: &dyn Factory) {
     coverage::a_retired_partition_is_doomed(&*factory.fresh().await).await;
 
     objects::a_doomed_key_cannot_be_committed(&*factory.fresh().await).await;
+    objects::an_object_put_after_its_deletion_is_an_orphan_again(&*factory.fresh().await).await;
+    objects::tombstones_are_bounded(&*factory.fresh().await).await;
     objects::what_the_catalog_names_cannot_be_doomed(&*factory.fresh().await).await;
     objects::an_expired_segment_takes_its_blocks_along(&*factory.fresh().await).await;
     objects::what_was_expired_stays_gone(&*factory.fresh().await).await;
+    objects::where_blocks_expired_is_remembered(&*factory.fresh().await).await;
     objects::a_lease_has_one_holder(&*factory.fresh().await).await;
 }

@@ -16,7 +16,7 @@ mod sql;
 pub mod contract;
 pub mod segment;
 
-pub use blocks::{BlockEntry, BlockFilter, PositionRange, ProcessEntry, StreamEntry, StreamFilter};
+pub use blocks::{BlockEntry, BlockFilter, BlockIdentity, PositionRange, ProcessEntry, StreamEntry, StreamFilter};
 pub use catalog::{
     Catalog, CommitOutcome, DeadLetter, DeadLetterEntry, Gap, NewBlock, OutboxEntry, Progress, Run, SegmentCommit,
     SegmentEntry, Status,
@@ -25,5 +25,5 @@ pub use coverage::{AddOutcome, NewPartition, Scope, ScopeCoverage, ViewPartition
 pub use error::{Error, Result};
 pub use lake::Lake;
 pub use local::DurableLocal;
-pub use position::{Incarnation, Position};
+pub use position::{Incarnation, Position, RecordMark};
 pub use sql::{PostgresCatalog, SqliteCatalog};

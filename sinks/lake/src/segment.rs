@@ -10,12 +10,15 @@ mod schema;
 
 pub(crate) use read::read_blocks;
 
-use crate::{DeadLetter, Gap, Incarnation, NewBlock, Position, Run, SegmentCommit};
+use crate::{DeadLetter, Gap, Incarnation, NewBlock, Position, RecordMark, Run, SegmentCommit};
 use bytes::Bytes;
 use framelake_log::{Offset, TopicPartition};
-use framelake_wire::{Block, Header, Process, Topic, schema::record_body};
+use framelake_wire::{
+    Block, Header, Process, Topic,
+    schema::{fingerprint, record_body},
+};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// What a record turned out to be.
 #[derive(Clone, Debug)]
@@ -46,6 +49,19 @@ impl From<&Block> for Content {
 }
 
 impl Content {
+    /// The block that was read from `record`. Its identity is the CRC that stands there, whichever schema that is of.
+    ///
+    /// # Errors
+    /// The record is none, or of a schema that is not known.
+    pub fn of_record(block: &Block, record: &[u8]) -> framelake_wire::Result<Self> {
+        let crc = block.crc_in(fingerprint(record)?)?;
+        Ok(Content::Block {
+            header: Box::new(block.header.clone()),
+            crc,
+            payload_bytes: u32::try_from(block.payload.len()).unwrap_or(u32::MAX),
+        })
+    }
+
     /// Which of a segment's schemas it is written in.
     fn schema_kind(&self) -> Option<usize> {
         match self {
@@ -83,6 +99,8 @@ pub struct Builder {
     incarnation: Incarnation,
     entries: Vec<Entry>,
     bytes: usize,
+    /// How many keys of the same records were doomed before.
+    attempt: u32,
     /// The schemas of the blocks and of the processes gathered.
     schemas: [Option<SchemaName>; 2],
 }
@@ -94,7 +112,13 @@ impl Builder {
     /// Nothing gathered yet of this topic, and of no other made anew under its name.
     #[must_use]
     pub fn new(topic: Topic, incarnation: Incarnation) -> Self {
-        Self { topic, incarnation, entries: Vec::new(), bytes: 0, schemas: [None; 2] }
+        Self { topic, incarnation, entries: Vec::new(), bytes: 0, attempt: 0, schemas: [None; 2] }
+    }
+
+    /// Asks for another key, and so another object, than the same records had in the attempts before: their keys are doomed.
+    #[must_use]
+    pub fn attempt(self, attempt: u32) -> Self {
+        Self { attempt, ..self }
     }
 
     /// Bytes of the records gathered: the object will be little larger.
@@ -144,7 +168,10 @@ impl Builder {
         let mut entries = self.entries;
         entries.sort_by_cached_key(Entry::order);
 
-        let mut container = container::Container::new(schema::segment_schema(), self.topic, &describe(&runs));
+        let block_schema = self.schemas[0].and_then(|name| fingerprint(&name).ok());
+        let last_records = last_records(&runs, &entries);
+        let described = describe(&runs, self.attempt);
+        let mut container = container::Container::new(schema::segment_schema(), self.topic, &described);
         let (mut blocks, mut processes, mut dead_letters) = (Vec::new(), Vec::new(), Vec::new());
         let record_count = entries.len() as u64;
         for Entry { position, key, record, content } in entries {
@@ -173,11 +200,13 @@ impl Builder {
         dead_letters.sort_by_key(|letter| letter.position);
         let (bytes, hash) = container.finish();
         Sealed {
-            key: key(self.topic, self.incarnation, &runs, &hash),
+            key: key(self.topic, self.incarnation, &runs, &described, &hash),
             bytes,
             topic: self.topic,
             record_count,
+            block_schema,
             runs,
+            last_records,
             blocks,
             processes: processes.into_iter().map(|(_, process)| process).collect(),
             dead_letters,
@@ -194,7 +223,9 @@ pub struct Sealed {
     pub bytes: Bytes,
     topic: Topic,
     record_count: u64,
+    block_schema: Option<u64>,
     runs: Vec<Run>,
+    last_records: BTreeMap<TopicPartition, RecordMark>,
     blocks: Vec<NewBlock>,
     processes: Vec<Process>,
     dead_letters: Vec<DeadLetter>,
@@ -209,7 +240,9 @@ impl Sealed {
             topic: self.topic,
             bytes: self.bytes.len() as u64,
             record_count: self.record_count,
+            block_schema: self.block_schema,
             runs: self.runs,
+            last_records: self.last_records,
             blocks: self.blocks,
             processes: self.processes,
             dead_letters: self.dead_letters,
@@ -218,12 +251,27 @@ impl Sealed {
     }
 }
 
-/// The runs in words: `3@100-220,4@7-9`, partition, first offset, the offset after the last.
-fn describe(runs: &[Run]) -> String {
+/// The records that end the runs.
+fn last_records(runs: &[Run], entries: &[Entry]) -> BTreeMap<TopicPartition, RecordMark> {
+    let last = |run: &Run| {
+        let is_it = |entry: &&Entry| {
+            entry.position.topic_partition == run.topic_partition && entry.position.offset.0 + 1 == run.next.0
+        };
+        let entry = entries.iter().find(is_it)?;
+        Some((run.topic_partition, RecordMark::of(&entry.key, &entry.record)))
+    };
+    runs.iter().filter_map(last).collect()
+}
+
+/// The runs in words: `3@100-220,4@7-9`, partition, first offset, the offset after the last; then `;1`, where this is not the first attempt.
+fn describe(runs: &[Run], attempt: u32) -> String {
     let mut text = String::new();
     for run in runs {
         let comma = if text.is_empty() { "" } else { "," };
         let _ = write!(text, "{comma}{}@{}-{}", run.topic_partition.partition, run.from, run.next);
+    }
+    if attempt > 0 {
+        let _ = write!(text, ";{attempt}");
     }
     text
 }
@@ -231,9 +279,9 @@ fn describe(runs: &[Run]) -> String {
 /// `segments/<topic>/<incarnation>/<first run>[+<more>]-<hash>.avro`.
 ///
 /// The hash is over the runs and the whole object, its sync marker aside, so that another layout of the same records is another object.
-fn key(topic: Topic, incarnation: Incarnation, runs: &[Run], content: &[u8; 32]) -> String {
+fn key(topic: Topic, incarnation: Incarnation, runs: &[Run], described: &str, content: &[u8; 32]) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{topic}#{}:{}:", incarnation.0, describe(runs)));
+    hash.update(format!("{topic}#{}:{described}:", incarnation.0));
     hash.update(content);
     let mut key = format!("segments/{topic}/{}/", incarnation.0);
     if let Some(first) = runs.first() {

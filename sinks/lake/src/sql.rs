@@ -6,6 +6,7 @@
 
 mod commit;
 mod entries;
+mod expired;
 mod implementation;
 mod index;
 mod letters;

@@ -3,12 +3,13 @@
 use apache_avro::{Reader, types::Value};
 use bytes::Bytes;
 use framelake_lake::{
-    BlockFilter, CommitOutcome, DurableLocal, Error, Incarnation, Lake, Run, SqliteCatalog,
+    BlockFilter, CommitOutcome, DurableLocal, Error, Incarnation, Lake, RecordMark, Run, SqliteCatalog,
     segment::{Builder, Content, Sealed},
 };
 use framelake_log::{Offset, TopicPartition};
 use framelake_wire::{
-    Block, BlockId, Header, Process, ProcessId, StreamId, StreamKind, TimeSample, Topic, schema::record_body,
+    Block, BlockId, Header, Process, ProcessId, StreamId, StreamKind, TimeSample, Topic,
+    schema::{BLOCK_FINGERPRINT, record_body},
 };
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, path::Path};
@@ -160,6 +161,16 @@ fn the_same_runs_are_the_same_bytes_under_the_same_key() {
     other_record[5].2 = block(1, 10, 99).encode().into();
     assert_ne!(seal(other_record, runs()).key, sealed.key, "another record");
     assert_ne!(seal(records(), vec![run(3, 100, 141), run(4, 7, 10)]).key, sealed.key, "another run");
+
+    let attempt = |attempt| {
+        let mut builder = Builder::new(Topic::Spans, INCARNATION).attempt(attempt);
+        for (partition, offset, record, content) in records() {
+            builder.push(partition, Offset(offset), Bytes::from_static(b"key"), record, content);
+        }
+        builder.finish(runs()).key
+    };
+    assert_eq!(attempt(1), attempt(1));
+    assert!(attempt(0) != attempt(1) && attempt(1) != attempt(2), "a doomed key is not made again");
 }
 
 #[test]
@@ -168,6 +179,11 @@ fn a_commit_names_where_each_block_stands() {
     let bytes = sealed.bytes.clone();
     let commit = sealed.into_commit(Vec::new());
     assert_eq!((commit.record_count, commit.bytes, commit.topic), (42, bytes.len() as u64, Topic::Spans));
+    let last = |partition| commit.last_records.get(&run(partition, 0, 0).topic_partition).copied();
+    assert_eq!(last(4), Some(RecordMark::of(b"key", b"\x00poison")), "the record at the run's end, whatever it is");
+    let (.., record, _) = &records()[39];
+    assert_eq!(last(3), Some(RecordMark::of(b"key", record)));
+    assert_eq!(commit.block_schema, Some(BLOCK_FINGERPRINT));
     assert_eq!(commit.processes, [process()]);
     assert_eq!((commit.dead_letters.len(), &*commit.dead_letters[0].reason), (1, "no magic"));
     assert!(commit.blocks.is_sorted_by_key(|block| block.position));
@@ -175,6 +191,35 @@ fn a_commit_names_where_each_block_stands() {
         let from = block.byte_offset as usize;
         assert_eq!(&bytes[from..from + block.byte_length as usize], record_body(&block.record));
     }
+}
+
+/// A block is read by the schema that its segment has, not by the newest one.
+#[tokio::test]
+async fn a_block_is_read_by_the_schema_of_its_segment() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let lake = lake(directory.path()).await;
+    let sealed = seal(records(), runs());
+    lake.put_new(&sealed.key, sealed.bytes.clone()).await.expect("put");
+    lake.catalog().commit_segment(sealed.into_commit(Vec::new())).await.expect("commit");
+    let mut entries = lake.catalog().blocks(&BlockFilter::default()).await.expect("blocks");
+    entries.truncate(1);
+    assert_eq!(entries[0].schema, BLOCK_FINGERPRINT);
+    entries[0].schema = 7;
+    let error = lake.read_blocks(&entries).try_collect::<Vec<_>>().await.expect_err("nobody knows that schema");
+    let unknown = framelake_wire::Error::UnknownSchema { fingerprint: 7 };
+    assert!(matches!(&error, Error::Corrupt { source, .. } if *source == unknown), "{error}");
+}
+
+/// Segments of catalogs that did not keep their schema yet are of the first one.
+#[tokio::test]
+async fn a_segment_from_before_schemas_were_kept_has_the_first() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let lake = lake(directory.path()).await;
+    let mut commit = seal(records(), runs()).into_commit(Vec::new());
+    commit.block_schema = None;
+    lake.catalog().commit_segment(commit).await.expect("commit");
+    let entries = lake.catalog().blocks(&BlockFilter::default()).await.expect("blocks");
+    assert!(!entries.is_empty() && entries.iter().all(|entry| entry.schema == 0x20b5_5391_01a6_142b));
 }
 
 #[test]

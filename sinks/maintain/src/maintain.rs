@@ -1,9 +1,9 @@
 //! The chores in their turn.
 
-use crate::{Options, Result, Stats, orphans, retention, trim};
+use crate::{Options, Result, Stats, letters, orphans, retention, trim};
 use framelake_lake::Lake;
 use framelake_log::EventLog;
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
@@ -60,17 +60,26 @@ impl Maintain {
         Ok(())
     }
 
-    /// One round of all chores; the search for orphans only where `search_orphans` says so.
+    /// One round of all chores now; the search for orphans only where `search_orphans` says so.
     ///
     /// # Errors
     /// The first chore that fails; those before it are done.
     pub async fn round(&self, search_orphans: bool) -> Result<()> {
+        self.round_at(SystemTime::now(), search_orphans).await
+    }
+
+    /// As [`Maintain::round`], with `now` for what goes by the age of records, dead letters and gaps.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn round_at(&self, now: SystemTime, search_orphans: bool) -> Result<()> {
         let Self { log, lake, options, stats } = self;
         let lease_for = options.period * 2;
         if !lake.catalog().lease(LEASE, &options.owner, lease_for).await? {
             return Ok(());
         }
-        trim::run(log.as_ref(), lake.catalog().as_ref(), options, stats).await?;
+        trim::run(log.as_ref(), lake.catalog().as_ref(), options, now, stats).await?;
+        letters::forget(lake.catalog().as_ref(), options, now, stats).await?;
         retention::run(log.as_ref(), lake, options, stats).await?;
         if search_orphans {
             orphans::doom_orphans(lake, options, stats).await?;

@@ -12,6 +12,9 @@ pub const PREFIXES: [&str; 2] = ["segments", "views"];
 /// Keys asked of the catalog at once.
 const KEYS_MAX: usize = 500;
 
+/// Tombstones forgotten in one transaction.
+const TOMBSTONES_AT_ONCE: u64 = 10_000;
+
 /// An object as a listing has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -63,7 +66,8 @@ async fn doom_unknown(lake: &Lake, keys: &[String], stats: &Stats) -> Result<()>
     Ok(())
 }
 
-/// Deletes doomed objects that no query can still be reading: orphans, retired partitions, expired segments.
+/// Deletes doomed objects that no query can still be reading: orphans, retired partitions, expired segments. Their keys stay doomed for
+/// [`Options::tombstone_keep`], for a writer that put one of them, slept, and commits it when it wakes up.
 ///
 /// # Errors
 /// Store or catalog cannot be asked.
@@ -71,7 +75,7 @@ pub async fn delete_doomed(lake: &Lake, options: &Options, stats: &Stats) -> Res
     loop {
         let keys = lake.catalog().doomed(options.doomed_grace, KEYS_MAX as u64).await?;
         if keys.is_empty() {
-            return Ok(());
+            return forget_deleted(lake, options).await;
         }
         for key in &keys {
             match lake.objects().delete(&Path::from(key.as_str())).await {
@@ -80,9 +84,15 @@ pub async fn delete_doomed(lake: &Lake, options: &Options, stats: &Stats) -> Res
                 Err(source) => return Err(Error::Objects { what: "delete doomed", source }),
             }
         }
-        lake.catalog().forget_doomed(&keys).await?;
+        lake.catalog().objects_deleted(&keys).await?;
         stats.count(|counters| counters.deleted_objects += keys.len() as u64);
     }
+}
+
+async fn forget_deleted(lake: &Lake, options: &Options) -> Result<()> {
+    let limit = TOMBSTONES_AT_ONCE;
+    while lake.catalog().forget_deleted(options.tombstone_keep, options.tombstones_max, limit).await? == limit {}
+    Ok(())
 }
 
 fn listing_failed(source: object_store::Error) -> Error {

@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub failed_rounds: u64,
     /// Offsets that the embedded log was told to forget.
     pub trimmed_offsets: u64,
+    /// Dead letters and gaps forgotten because of their age.
+    pub forgotten_letters: u64,
     /// Orphans found.
     pub orphans: u64,
     /// Objects deleted.

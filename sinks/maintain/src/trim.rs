@@ -51,10 +51,20 @@ pub fn plan(partitions: &[Partition], log_bytes: u64, keep_bytes: u64) -> Vec<Tr
 ///
 /// # Errors
 /// Log or catalog cannot be asked.
-pub async fn run(log: &dyn EventLog, catalog: &dyn Catalog, options: &Options, stats: &Stats) -> Result<()> {
+pub async fn run(
+    log: &dyn EventLog,
+    catalog: &dyn Catalog,
+    options: &Options,
+    now: SystemTime,
+    stats: &Stats,
+) -> Result<()> {
     let Some(log_bytes) = log.disk_bytes().await? else { return Ok(()) };
-    let partitions = partitions(log, catalog, options.log_keep_age).await?;
-    for trim in plan(&partitions, log_bytes, options.log_keep_bytes) {
+    let partitions = partitions(log, catalog, ago_ms(now, options.log_keep_age)).await?;
+    let mut trims = plan(&partitions, log_bytes, options.log_keep_bytes);
+    // By their age alone, however large the log is.
+    let letters = dead_letters(log, ago_ms(now, options.dead_letters_keep)).await?;
+    trims.extend(plan(&letters, 0, 0));
+    for trim in trims {
         log.trim(trim.topic_partition, trim.below).await?;
         tracing::debug!(partition = %trim.topic_partition, below = %trim.below, "the log forgot what is in the lake");
         stats.count(|counters| counters.trimmed_offsets += (trim.below.0 - trim.earliest.0).unsigned_abs());
@@ -62,12 +72,30 @@ pub async fn run(log: &dyn EventLog, catalog: &dyn Catalog, options: &Options, s
     Ok(())
 }
 
-async fn partitions(log: &dyn EventLog, catalog: &dyn Catalog, keep_age: Duration) -> Result<Vec<Partition>> {
-    let progress = catalog.progress().await?;
-    let keep_from = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(keep_age);
-    let keep_from_ms = i64::try_from(keep_from.as_millis()).unwrap_or(i64::MAX);
+/// Milliseconds since 1970, `age` before `now`.
+fn ago_ms(now: SystemTime, age: Duration) -> i64 {
+    let then = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(age);
+    i64::try_from(then.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The partitions of dead letters: no worker drains them, so nothing has to be in the lake first. Each came from there.
+async fn dead_letters(log: &dyn EventLog, keep_from_ms: i64) -> Result<Vec<Partition>> {
     let mut partitions = Vec::new();
-    // Only what workers drain has progress; the lake's events and dead letters stay in the log.
+    for description in log.topics().await?.into_iter().filter(|topic| topic.topic == Topic::DeadLetters) {
+        for partition in 0..description.partitions {
+            let topic_partition = TopicPartition { topic: description.topic, partition };
+            let bounds = log.bounds(topic_partition).await?;
+            let aged = first_since(log, topic_partition, bounds, keep_from_ms).await?;
+            partitions.push(Partition { topic_partition, bounds, progress: Some(bounds.next), aged });
+        }
+    }
+    Ok(partitions)
+}
+
+async fn partitions(log: &dyn EventLog, catalog: &dyn Catalog, keep_from_ms: i64) -> Result<Vec<Partition>> {
+    let progress = catalog.progress().await?;
+    let mut partitions = Vec::new();
+    // Only what workers drain has progress; the lake's events stay in the log.
     for description in log.topics().await?.into_iter().filter(|topic| Topic::INGESTED.contains(&topic.topic)) {
         let incarnation = catalog.incarnation(description.topic, description.id).await?;
         for partition in 0..description.partitions {

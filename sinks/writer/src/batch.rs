@@ -5,13 +5,15 @@ use framelake_lake::{
     Gap, Incarnation, Run,
     segment::{Builder, Content, Sealed},
 };
-use framelake_log::{Offset, TopicPartition};
+use framelake_log::{Offset, TopicId, TopicPartition};
 use framelake_wire::Topic;
 use std::{collections::BTreeMap, time::Instant};
 
 /// A partition that this worker reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
+    /// The topic's id, and the number that the catalog has for it.
+    pub(crate) id: TopicId,
     pub(crate) incarnation: Incarnation,
     /// Where progress will stand once all batches that were handed over are committed.
     pub(crate) expected: Option<Offset>,
@@ -30,6 +32,8 @@ pub(crate) struct Batch {
     pub(crate) records: Vec<(TopicPartition, Opened)>,
     pub(crate) bytes: usize,
     pub(crate) oldest: Option<Instant>,
+    /// How many segments of what it holds had keys that are doomed.
+    pub(crate) attempt: u32,
     /// The topic's incarnation, and the schema of its records of each kind: a segment has one of each.
     incarnation: Option<Incarnation>,
     schemas: [Option<Schema>; 2],
@@ -41,7 +45,8 @@ type Schema = [u8; 10];
 impl Batch {
     pub(crate) fn new(topic: Topic, generation: u64) -> Self {
         let (runs, gaps, records) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { topic, generation, runs, gaps, records, bytes: 0, oldest: None, incarnation: None, schemas: [None; 2] }
+        let (oldest, incarnation) = (None, None);
+        Self { topic, generation, runs, gaps, records, bytes: 0, oldest, attempt: 0, incarnation, schemas: [None; 2] }
     }
 
     /// Nothing to commit, not even a gap.
@@ -106,7 +111,7 @@ impl Batch {
     /// It is empty.
     pub(crate) fn seal(self) -> (Sealed, Vec<Gap>) {
         let incarnation = self.incarnation.expect("a batch that is not empty has runs of a topic");
-        let mut builder = Builder::new(self.topic, incarnation);
+        let mut builder = Builder::new(self.topic, incarnation).attempt(self.attempt);
         for (partition, opened) in self.records {
             let Opened { offset, key, value, content } = opened;
             builder.push(partition.partition, offset, key, value, content);
@@ -157,8 +162,9 @@ mod tests {
     fn runs_are_dense_over_holes_and_repeats_and_forget_revoked_partitions() {
         let mut batch = Batch::new(Topic::Logs, 0);
         let (first, second) = (partition(0), partition(1));
-        let mut cursor = Cursor { incarnation: Incarnation(1), expected: Some(Offset(5)), next: Offset(5) };
-        let mut other = Cursor { incarnation: Incarnation(1), expected: None, next: Offset(0) };
+        let id = TopicId(uuid::Uuid::new_v4());
+        let mut cursor = Cursor { id, incarnation: Incarnation(1), expected: Some(Offset(5)), next: Offset(5) };
+        let mut other = Cursor { expected: None, next: Offset(0), ..cursor };
         for offset in [5, 6, 5, 9] {
             batch.push(first, &mut cursor, opened(offset), Instant::now());
         }

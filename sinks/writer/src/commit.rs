@@ -48,7 +48,7 @@ impl Committer {
     async fn commit(&self, batch: Batch) -> Result<Option<Feedback>> {
         let generation = batch.generation;
         let content = content(&batch);
-        let records = batch.records.len();
+        let attempt = batch.attempt;
         let (sealed, gaps) = tokio::task::spawn_blocking(move || batch.seal()).await?;
         let object = sealed.bytes.clone();
         let commit = sealed.into_commit(gaps);
@@ -69,7 +69,7 @@ impl Committer {
             CommitOutcome::Committed { .. } | CommitOutcome::AlreadyCommitted => Feedback::Committed(committed),
             CommitOutcome::Superseded => {
                 tracing::info!(key = %commit.key, "progress is elsewhere, another worker was first: the batch is dropped");
-                Feedback::Superseded { generation, runs: commit.runs, records }
+                Feedback::Superseded { generation, runs: commit.runs, attempt }
             }
         }))
     }

@@ -22,7 +22,9 @@ impl Lag {
     /// Offsets that can be read and are not yet in the lake.
     #[must_use]
     pub fn offsets(&self) -> u64 {
-        let from = self.committed.unwrap_or(self.bounds.earliest).max(self.bounds.earliest);
+        // A log that ends before was rolled back, and is read anew.
+        let committed = self.committed.filter(|&committed| committed <= self.bounds.next);
+        let from = committed.unwrap_or(self.bounds.earliest).max(self.bounds.earliest);
         u64::try_from(self.bounds.next.0 - from.0).unwrap_or(0)
     }
 }
@@ -43,7 +45,7 @@ pub async fn lag(log: &dyn EventLog, catalog: &dyn Catalog) -> Result<Vec<Lag>> 
         for partition in 0..description.partitions {
             let topic_partition = TopicPartition { topic, partition };
             let bounds = log.bounds(topic_partition).await?;
-            let committed = own_progress(topic_partition, incarnation, &progress);
+            let committed = own_progress(topic_partition, incarnation, &progress).map(|own| own.next);
             lags.push(Lag { topic_partition, incarnation, bounds, committed });
         }
     }

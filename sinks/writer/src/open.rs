@@ -48,7 +48,7 @@ fn check(topic: Topic, record: &[u8]) -> Result<Content, String> {
         Record::Process(process) => Ok(Content::Process(Box::new(process))),
         Record::Block(block) => {
             decode::check(&block).map_err(|error| error.to_string())?;
-            Ok(Content::from(&block))
+            Content::of_record(&block, record).map_err(|error| error.to_string())
         }
     }
 }

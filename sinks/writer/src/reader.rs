@@ -6,13 +6,14 @@ use crate::{
     cut::{self, Due, Filling, due, full},
     open::open_all,
     retry::{Backoff, until_done},
-    start::{log_ends_before_progress, own_progress, start},
+    start::{log_ends_before_progress, own_progress, rolled_back, start, witness},
 };
-use framelake_lake::{Gap, Incarnation, Lake, Progress, Run};
+use framelake_lake::{Gap, Incarnation, Lake, Progress, RecordMark, Run};
 use framelake_log::{
-    Bounds, Consumer, ConsumerOptions, EventLog, Offset, Polled, StoredRecord, TopicId, TopicPartition,
+    Bounds, Consumer, ConsumerOptions, EventLog, Offset, Polled, ReadLimits, StoredRecord, TopicId, TopicPartition,
 };
 use framelake_wire::Topic;
+use futures::{StreamExt, TryStreamExt, stream};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -28,13 +29,16 @@ const POLL_WAIT_MAX: Duration = Duration::from_millis(250);
 const END_ASKED_MAX: u32 = 10;
 const END_ASKED_EVERY: Duration = Duration::from_millis(200);
 
+/// Partitions that are compared with what was read of them at the same time: as many as the Kafka log keeps readers for.
+const COMPARED_AT_ONCE: usize = 4;
+
 /// What the committer says of a batch.
 #[derive(Debug)]
 pub(crate) enum Feedback {
     /// It is in the lake up to these offsets.
     Committed(Vec<(TopicPartition, Offset)>),
     /// It is not, and neither will be any other of its generation.
-    Superseded { generation: u64, runs: Vec<Run>, records: usize },
+    Superseded { generation: u64, runs: Vec<Run>, attempt: u32 },
 }
 
 /// Reads one topic.
@@ -59,8 +63,23 @@ struct Reading {
     cursors: BTreeMap<TopicPartition, Cursor>,
     batch: Batch,
     last_cut: Option<Instant>,
-    /// Most records in the next batch; less than the options say only after [`Reader::avoid_key`].
-    records_max: usize,
+    /// Of the next batch: how many keys of what it begins with are doomed, see [`Reader::avoid_key`].
+    attempt: u32,
+}
+
+/// A partition that is this worker's, and the log it is taken for.
+#[derive(Clone, Copy, Debug)]
+struct Owned {
+    partition: TopicPartition,
+    id: TopicId,
+    incarnation: Incarnation,
+}
+
+impl Owned {
+    /// Whether both are of one log.
+    fn is_of(self, other: Self) -> bool {
+        (self.id, self.incarnation) == (other.id, other.incarnation)
+    }
 }
 
 impl Reader {
@@ -71,7 +90,7 @@ impl Reader {
             while let Ok(feedback) = self.feedback.try_recv() {
                 self.take_feedback(&mut reading, feedback).await?;
             }
-            let wait = match due(reading.filling(), self.limits(&reading), Instant::now()) {
+            let wait = match due(reading.filling(), self.limits(), Instant::now()) {
                 Due::Now => {
                     if !self.hand_over(&mut reading).await {
                         return Ok(());
@@ -103,7 +122,7 @@ impl Reader {
             cursors: BTreeMap::new(),
             batch: Batch::new(self.topic, 0),
             last_cut: None,
-            records_max: self.options.segment_records_max,
+            attempt: 0,
         }))
     }
 
@@ -155,7 +174,7 @@ impl Reader {
         for record in opened {
             // A partition that is not ours any more is another's to read.
             let Some(&cursor) = reading.cursors.get(&partition) else { return Ok(()) };
-            let due = !reading.batch.fits(cursor.incarnation, &record) || full(reading.filling(), self.limits(reading));
+            let due = !reading.batch.fits(cursor.incarnation, &record) || full(reading.filling(), self.limits());
             if due && !self.hand_over(reading).await {
                 return Ok(());
             }
@@ -178,27 +197,99 @@ impl Reader {
             let Some(incarnation) = incarnation else { return Ok(()) };
             // An earlier assignment's leftovers would begin at an offset that this one does not follow on.
             reading.batch.drop_partition(partition);
-            assigned.push((partition, incarnation));
+            assigned.push(Owned { partition, id, incarnation });
         }
         self.seek_to_progress(reading, assigned).await
     }
 
-    /// Reads progress and begins from there.
-    async fn seek_to_progress(
-        &self,
-        reading: &mut Reading,
-        partitions: Vec<(TopicPartition, Incarnation)>,
-    ) -> Result<()> {
-        let progress = self.until_done("read progress", async || Ok(self.lake.catalog().progress().await?)).await?;
-        let Some(progress) = progress else { return Ok(()) };
-        for (partition, incarnation) in partitions {
-            let own = own_progress(partition, incarnation, &progress);
-            let Some(bounds) = self.bounds(partition, own).await? else { return Ok(()) };
+    /// Reads progress and begins from there; under another incarnation where the log turns out not to be the one that was read.
+    async fn seek_to_progress(&self, reading: &mut Reading, mut partitions: Vec<Owned>) -> Result<()> {
+        let (progress, bounds) = loop {
+            let progress = self.until_done("read progress", async || Ok(self.lake.catalog().progress().await?)).await?;
+            let Some(progress) = progress else { return Ok(()) };
+            let Some((bounds, lost)) = self.compare(&partitions, &progress).await? else { return Ok(()) };
+            let Some(first) = lost.first().copied() else { break (progress, bounds) };
+            let lost: Vec<_> = lost.iter().filter(|lost| lost.is_of(first)).map(|lost| lost.partition).collect();
+            let renewed = self.take_next_incarnation(reading, partitions, first, &lost).await?;
+            let Some(renewed) = renewed else { return Ok(()) };
+            partitions = renewed;
+        };
+        for (Owned { partition, id, incarnation }, bounds) in partitions.into_iter().zip(bounds) {
             let start = start(partition, incarnation, &progress, bounds);
-            let cursor = Cursor { incarnation, expected: start.expected, next: start.seek };
+            let cursor = Cursor { id, incarnation, expected: start.expected, next: start.seek };
             self.go_on(reading, partition, cursor, start.gaps).await?;
         }
         Ok(())
+    }
+
+    /// What is there of each partition, and which of them are not the log that was read.
+    async fn compare(&self, partitions: &[Owned], progress: &[Progress]) -> Result<Option<(Vec<Bounds>, Vec<Owned>)>> {
+        let asked =
+            stream::iter(partitions.to_vec()).map(|owned| self.compare_one(owned, progress)).buffered(COMPARED_AT_ONCE);
+        let answers: Vec<_> = asked.try_collect().await?;
+        let (mut bounds, mut lost) = (Vec::new(), Vec::new());
+        for (owned, answer) in partitions.iter().zip(answers) {
+            let Some((found, reason)) = answer else { return Ok(None) };
+            bounds.push(found);
+            if let Some(reason) = reason {
+                tracing::error!(partition = %owned.partition, reason, "the log was rolled back, it is read as another one from here on");
+                lost.push(*owned);
+            }
+        }
+        Ok(Some((bounds, lost)))
+    }
+
+    async fn compare_one(&self, owned: Owned, progress: &[Progress]) -> Result<Option<(Bounds, Option<String>)>> {
+        let partition = owned.partition;
+        let own = own_progress(partition, owned.incarnation, progress);
+        let Some(bounds) = self.bounds(partition, own.map(|own| own.next)).await? else { return Ok(None) };
+        let Some(own) = own else { return Ok(Some((bounds, None))) };
+        let mut found = None;
+        if let Some(at) = witness(own, bounds) {
+            let read = async || self.read_one(partition, at).await;
+            let Some(record) = self.until_done("read the log's last known record", read).await? else {
+                return Ok(None);
+            };
+            found = record.map(|record| RecordMark::of(&record.key, &record.value));
+        }
+        Ok(Some((bounds, rolled_back(own, bounds, found))))
+    }
+
+    /// The record at this very offset; `None` where there is none.
+    async fn read_one(&self, partition: TopicPartition, at: Offset) -> Result<Option<StoredRecord>> {
+        let limits = ReadLimits { bytes_max: 1, wait_max: Duration::ZERO };
+        match self.log.read(partition, at, limits).await {
+            Ok(batch) => Ok(batch.records.into_iter().next().filter(|record| record.offset == at)),
+            // Retention passed it since the bounds were asked for.
+            Err(framelake_log::Error::OffsetOutOfRange { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives the log of `first` the next number, since its partitions `lost` are not what they were. All that this worker reads of it goes on under that
+    /// number, so that it does not cut a segment with every change from one to the other.
+    async fn take_next_incarnation(
+        &self,
+        reading: &mut Reading,
+        mut partitions: Vec<Owned>,
+        first: Owned,
+        lost: &[TopicPartition],
+    ) -> Result<Option<Vec<Owned>>> {
+        let lost: Vec<u32> = lost.iter().map(|partition| partition.partition).collect();
+        let Owned { id, incarnation: previous, .. } = first;
+        let take = async || Ok(self.lake.catalog().next_incarnation(self.topic, id, previous, &lost).await?);
+        let Some(incarnation) = self.until_done("take the next incarnation", take).await? else { return Ok(None) };
+        for (&partition, cursor) in &reading.cursors {
+            if partitions.iter().all(|owned| owned.partition != partition) {
+                partitions.push(Owned { partition, id: cursor.id, incarnation: cursor.incarnation });
+            }
+        }
+        for owned in partitions.iter_mut().filter(|owned| owned.is_of(first)) {
+            owned.incarnation = incarnation;
+            // It is read again from where the catalog says.
+            reading.batch.drop_partition(owned.partition);
+        }
+        Ok(Some(partitions))
     }
 
     /// What is there of the partition, asked again for a while when that would mean that the log lost its end.
@@ -221,12 +312,27 @@ impl Reader {
         // What the batch holds comes before the gap, so it goes first.
         self.hand_over(reading).await;
         let cursor = Cursor { expected: reading.cursors.get(&partition).and_then(|cursor| cursor.expected), ..cursor };
+        let mut bounds = bounds;
+        if log_ends_before_progress(Some(cursor.next), bounds) {
+            let Some(asked_again) = self.bounds(partition, Some(cursor.next)).await? else { return Ok(()) };
+            bounds = asked_again;
+        }
         let reached = Progress {
             incarnation: cursor.incarnation,
             topic_partition: partition,
             next: cursor.next,
             last_segment: String::new(),
+            last_record: None,
         };
+        if let Some(reason) = rolled_back(&reached, bounds, None) {
+            tracing::error!(%partition, reason, "the log was rolled back, it is read as another one from here on");
+            let owned = Owned { partition, id: cursor.id, incarnation: cursor.incarnation };
+            let renewed = self.take_next_incarnation(reading, vec![owned], owned, &[partition]).await?;
+            return match renewed {
+                Some(partitions) => self.seek_to_progress(reading, partitions).await,
+                None => Ok(()),
+            };
+        }
         let start = start(partition, cursor.incarnation, &[reached], bounds);
         self.go_on(reading, partition, Cursor { next: start.seek, ..cursor }, start.gaps).await
     }
@@ -269,14 +375,14 @@ impl Reader {
             return true;
         }
         let next = Batch::new(self.topic, reading.batch.generation);
-        let batch = std::mem::replace(&mut reading.batch, next);
+        let mut batch = std::mem::replace(&mut reading.batch, next);
+        batch.attempt = std::mem::take(&mut reading.attempt);
         for (partition, run) in &batch.runs {
             if let Some(cursor) = reading.cursors.get_mut(partition) {
                 cursor.expected = Some(run.next);
             }
         }
         reading.last_cut = Some(Instant::now());
-        reading.records_max = self.options.segment_records_max;
         self.batches.send(batch).await.is_ok()
     }
 
@@ -289,12 +395,16 @@ impl Reader {
                 self.options.failpoints.reach(Step::AfterHint).await;
                 Ok(())
             }
-            Feedback::Superseded { generation, runs, records } if generation == reading.batch.generation => {
+            Feedback::Superseded { generation, runs, attempt } if generation == reading.batch.generation => {
                 reading.batch = Batch::new(self.topic, generation + 1);
-                let owned =
-                    reading.cursors.iter().map(|(&partition, cursor)| (partition, cursor.incarnation)).collect();
+                let owned = reading.cursors.iter().map(|(&partition, cursor)| Owned {
+                    partition,
+                    id: cursor.id,
+                    incarnation: cursor.incarnation,
+                });
+                let owned = owned.collect();
                 self.seek_to_progress(reading, owned).await?;
-                self.avoid_key(reading, &runs, records).await;
+                self.avoid_key(reading, &runs, attempt).await;
                 Ok(())
             }
             Feedback::Superseded { .. } => Ok(()),
@@ -302,17 +412,15 @@ impl Reader {
     }
 
     /// A batch that was superseded although nobody moved progress has a key that is doomed: a worker that died put the object, and `maintain` took it
-    /// for an orphan. The same records would make the same key, so the next batch holds fewer of them, or, of a single one, more when more have come.
-    async fn avoid_key(&self, reading: &mut Reading, runs: &[Run], records: usize) {
+    /// for an orphan. The same records would make the same key, so the next batch asks for another.
+    async fn avoid_key(&self, reading: &mut Reading, runs: &[Run], attempt: u32) {
         let unmoved =
             |run: &Run| reading.cursors.get(&run.topic_partition).is_some_and(|cursor| cursor.expected == run.expected);
         if !runs.iter().all(unmoved) {
             return;
         }
-        tracing::warn!(topic = %self.topic, records, "a segment's key is doomed, cutting the batch elsewhere");
-        if records > 1 {
-            reading.records_max = records / 2;
-        }
+        tracing::warn!(topic = %self.topic, attempt, "a segment's key is doomed, making another one");
+        reading.attempt = attempt + 1;
         self.give_up.run_until_cancelled(tokio::time::sleep(self.options.backoff_max)).await;
     }
 
@@ -335,10 +443,10 @@ impl Reader {
         until_done(what, Backoff::new(&self.options), &self.stats, &self.give_up, attempt).await
     }
 
-    fn limits(&self, reading: &Reading) -> cut::Limits {
+    fn limits(&self) -> cut::Limits {
         cut::Limits {
             bytes_max: self.options.segment_bytes_max,
-            records_max: reading.records_max,
+            records_max: self.options.segment_records_max,
             age_max: self.options.segment_age_max,
             linger: self.options.segment_linger,
         }

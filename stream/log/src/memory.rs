@@ -43,6 +43,19 @@ impl Memory {
         }
     }
 
+    /// Forgets the end of a partition: as when a log's file is restored from an older copy, or a broker that had not kept up becomes leader.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    pub fn roll_back(&self, topic_partition: TopicPartition, next: Offset) {
+        let slot = self.tails.slot(topic_partition).expect("the partition is one of this log");
+        let mut slots = self.lock();
+        slots[slot].retain(|record| record.offset < next);
+        let mut bounds = self.tails.all_bounds();
+        bounds[slot].next = next.min(bounds[slot].next).max(bounds[slot].earliest);
+        self.tails.set_bounds(bounds);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<VecDeque<StoredRecord>>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }

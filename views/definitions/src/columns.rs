@@ -101,8 +101,9 @@ pub(crate) fn thread_names(threads: &[Thread]) -> Texts {
     Texts::of(names.iter().map(String::as_str))
 }
 
-/// The name of one thread; its number where it has none.
-pub(crate) fn thread_name(name: &str, number: u64) -> String {
+/// What SQL shows of a thread: its name, or its number where it has none.
+#[must_use]
+pub fn thread_name(name: &str, number: u64) -> String {
     if name.is_empty() { number.to_string() } else { name.to_owned() }
 }
 

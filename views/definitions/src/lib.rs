@@ -21,6 +21,7 @@ pub mod log_entries;
 pub mod measures;
 pub mod thread_spans;
 
+pub use columns::thread_name;
 pub use projection::Projection;
 pub use view::{BATCH_ROWS, RowView, Rows, ScopeRule, batches};
 

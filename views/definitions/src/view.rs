@@ -36,6 +36,11 @@ pub trait RowView: Debug + Send + Sync {
     /// The columns that lie between a block's `min_time` and `max_time`.
     fn time_columns(&self) -> &'static [&'static str];
 
+    /// Whether every row's `thread` is the one that the header of its block names, so that it tells streams apart.
+    fn thread_is_of_stream(&self) -> bool {
+        false
+    }
+
     /// Opens a block of the view's kind.
     ///
     /// # Errors

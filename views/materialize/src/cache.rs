@@ -1,7 +1,7 @@
 //! Decoded blocks that queries are likely to ask for again, bounded in bytes.
 
 use arrow::array::RecordBatch;
-use framelake_wire::BlockId;
+use framelake_lake::BlockIdentity;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -16,7 +16,7 @@ pub enum Part {
     Open,
 }
 
-type Key = (BlockId, &'static str, Part);
+type Key = (BlockIdentity, &'static str, Part);
 
 /// The least recently used blocks leave first. All columns are kept, so any projection is served.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl BlockCache {
 
     /// The rows of `view` that `block` yields, when they are here.
     #[must_use]
-    pub fn get(&self, block: BlockId, view: &'static str, part: Part) -> Option<Arc<Vec<RecordBatch>>> {
+    pub fn get(&self, block: BlockIdentity, view: &'static str, part: Part) -> Option<Arc<Vec<RecordBatch>>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = &mut *inner;
         let key = (block, view, part);
@@ -66,7 +66,7 @@ impl BlockCache {
     }
 
     /// Keeps the rows, unless they alone would take more than a quarter of the cache.
-    pub fn put(&self, block: BlockId, view: &'static str, part: Part, batches: Arc<Vec<RecordBatch>>) {
+    pub fn put(&self, block: BlockIdentity, view: &'static str, part: Part, batches: Arc<Vec<RecordBatch>>) {
         let bytes = ENTRY_BYTES + batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
         if bytes > self.bytes_max / 4 {
             return;
@@ -110,6 +110,7 @@ mod tests {
         array::Int64Array,
         datatypes::{DataType, Field, Schema},
     };
+    use framelake_wire::StreamId;
 
     fn rows(count: usize) -> Arc<Vec<RecordBatch>> {
         let schema = Arc::new(Schema::new(vec![Field::new("value", DataType::Int64, false)]));
@@ -117,8 +118,8 @@ mod tests {
         Arc::new(vec![RecordBatch::try_new(schema, vec![column]).unwrap()])
     }
 
-    fn block(number: u8) -> BlockId {
-        BlockId::from_bytes([number; 16])
+    fn block(number: u8) -> BlockIdentity {
+        BlockIdentity { stream_id: StreamId::from_bytes([number; 16]), sequence: 7, crc: 0 }
     }
 
     #[test]
@@ -149,6 +150,16 @@ mod tests {
         let cache = BlockCache::new(10_000);
         cache.put(block(0), "frames", Part::Rows, rows(1000));
         assert_eq!(cache.bytes(), 0);
+    }
+
+    #[test]
+    fn each_part_of_an_identity_tells_blocks_apart() {
+        let cache = BlockCache::new(100_000);
+        cache.put(block(0), "frames", Part::Rows, rows(1));
+        for other in [block(1), BlockIdentity { sequence: 8, ..block(0) }, BlockIdentity { crc: 1, ..block(0) }] {
+            assert!(cache.get(other, "frames", Part::Rows).is_none(), "{other:?}");
+        }
+        assert!(cache.get(block(0), "frames", Part::Rows).is_some());
     }
 
     #[test]

@@ -11,10 +11,12 @@ pub enum Error {
     #[error(transparent)]
     Lake(#[from] framelake_lake::Error),
     /// A block of the range cannot be decoded, so the range cannot be complete.
-    #[error("block {block} of view {view} cannot be decoded: {source}")]
+    #[error("block {sequence} of stream {stream} cannot be decoded for view {view}: {source}")]
     Decode {
-        /// The block.
-        block: framelake_wire::BlockId,
+        /// The block's stream.
+        stream: framelake_wire::StreamId,
+        /// Its number there.
+        sequence: u64,
         /// The view.
         view: &'static str,
         /// What is wrong with it.

@@ -7,8 +7,10 @@ use crate::{
     worthwhile::runs,
 };
 use framelake_definitions::RowView;
-use framelake_lake::{AddOutcome, BlockEntry, BlockFilter, Lake, NewPartition, PositionRange, Scope, ViewPartition};
-use framelake_wire::{Block, BlockId};
+use framelake_lake::{
+    AddOutcome, BlockEntry, BlockFilter, BlockIdentity, Lake, NewPartition, PositionRange, Scope, ViewPartition,
+};
+use framelake_wire::Block;
 use futures::StreamExt;
 use std::{
     collections::HashSet,
@@ -58,7 +60,7 @@ struct State {
     /// Offers in the queue or being worked on.
     pending: Mutex<HashSet<Offer>>,
     idle: Notify,
-    undecodable: Mutex<HashSet<BlockId>>,
+    undecodable: Mutex<HashSet<BlockIdentity>>,
     offers: AtomicU64,
     offers_dropped: AtomicU64,
     partitions: AtomicU64,
@@ -149,14 +151,14 @@ impl State {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_undecodable(&self, block: BlockId) -> bool {
-        self.undecodable.lock().unwrap_or_else(PoisonError::into_inner).contains(&block)
+    fn is_undecodable(&self, block: &BlockEntry) -> bool {
+        self.undecodable.lock().unwrap_or_else(PoisonError::into_inner).contains(&block.identity())
     }
 
-    fn remember_undecodable(&self, block: BlockId) {
+    fn remember_undecodable(&self, block: &BlockEntry) {
         let mut undecodable = self.undecodable.lock().unwrap_or_else(PoisonError::into_inner);
         if undecodable.len() < UNDECODABLE_MAX {
-            undecodable.insert(block);
+            undecodable.insert(block.identity());
         }
     }
 }
@@ -208,16 +210,27 @@ impl Worker {
         let mut blocks = catalog.blocks(&all_blocks_of(view, offer)).await?;
         blocks.sort_by_key(|block| block.position.offset);
         let Plan { decode, .. } = plan(blocks.clone(), view.scope_rule(), &coverage, TimeRange::ALL);
-        let uncovered: HashSet<_> = decode.iter().map(|block| block.block_id).collect();
+        let uncovered: HashSet<_> = decode.iter().map(|block| block.position).collect();
+        let mut apart: Vec<_> = coverage
+            .iter()
+            .flat_map(|scope| &scope.partitions)
+            .map(|partition| partition.range)
+            .filter(|range| {
+                (range.incarnation, range.topic_partition) == (offer.range.incarnation, offer.range.topic_partition)
+            })
+            .collect();
+        // After the blocks: of what expired until then, nothing is in them or all of it is here.
+        apart.extend(catalog.expired(&offer.range).await?);
+        let apart: Vec<_> = apart.iter().map(|range| range.from.0..range.to.0).collect();
         let marked = blocks
             .into_iter()
             .map(|block| {
                 // A block that cannot be decoded parts runs as a covered one does: no range may claim it.
-                let apart = !uncovered.contains(&block.block_id) || self.state.is_undecodable(block.block_id);
+                let apart = !uncovered.contains(&block.position) || self.state.is_undecodable(&block);
                 (block, apart)
             })
             .collect();
-        Ok((counter, runs(marked, &self.options)))
+        Ok((counter, runs(marked, &apart, &self.options)))
     }
 
     async fn write_run(
@@ -239,7 +252,7 @@ impl Worker {
                     let Some(entry) = corrupt else {
                         return Err(framelake_lake::Error::Corrupt { key, byte_offset, source }.into());
                     };
-                    self.state.remember_undecodable(entry.block_id);
+                    self.state.remember_undecodable(entry);
                     return Ok(Written::PlanAgain);
                 }
                 Err(error) => return Err(error.into()),
@@ -248,9 +261,10 @@ impl Worker {
         let options = Arc::clone(&self.options);
         let encoded = tokio::task::spawn_blocking(move || encode(view, blocks, &options)).await?;
         let (bytes, rows) = match encoded {
-            Err(Error::Decode { block, view, source }) => {
-                tracing::warn!(%block, view, error = %source, "a block cannot be decoded");
-                self.state.remember_undecodable(block);
+            Err(Error::Decode { stream, sequence, view, source }) => {
+                tracing::warn!(%stream, sequence, view, error = %source, "a block cannot be decoded");
+                let entries = run.iter().filter(|entry| entry.stream_id == stream && entry.sequence == sequence);
+                entries.for_each(|entry| self.state.remember_undecodable(entry));
                 return Ok(Written::PlanAgain);
             }
             other => other?,

@@ -58,7 +58,8 @@ fn sorted_rows(view: &dyn RowView, blocks: &[Block]) -> Result<Sorted> {
             rank += 1;
         }
         let rows = view.open(block).map_err(|source| Error::Decode {
-            block: block.header.block_id,
+            stream: block.header.stream_id,
+            sequence: block.header.sequence,
             view: view.name(),
             source,
         })?;

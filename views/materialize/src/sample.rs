@@ -33,6 +33,7 @@ pub(crate) fn block(stream_number: u8, partition: u32, offset: i64) -> BlockEntr
         crc: 0,
         position: position(1, partition, offset),
         object: "segment".into(),
+        schema: 0,
         byte_offset: 0,
         byte_length: 1100,
         payload_bytes: 1000,

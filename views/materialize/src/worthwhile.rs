@@ -4,7 +4,7 @@ use crate::{Options, scope_of};
 use framelake_definitions::ScopeRule;
 use framelake_lake::{BlockEntry, Incarnation, PositionRange, Scope};
 use framelake_log::{Offset, TopicPartition};
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 /// A range of a scope that somebody asked for and no partition covers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,19 +89,24 @@ pub fn worthwhile(view: &'static str, rule: ScopeRule, decode: &[BlockEntry], op
 
 /// Cuts the uncovered blocks of one scope and one partition of the log into runs, each for one object.
 ///
-/// `blocks` are **all** visible blocks of the scope in the range, by offset, each with whether a partition covers it. A run holds no covered block between
-/// its first and its last, and at most [`Options::partition_rows_max`] rows and
-/// [`Options::partition_payload_bytes_max`] (unless one block has more). It is worthwhile, or it is full: what is left
+/// `blocks` are **all** visible blocks of the scope in the range, by offset, each with whether a partition covers it. `apart` are ranges of which a run may
+/// have no part: those that partitions cover, which may outlive the blocks in them, and those whose blocks expired. A run holds no covered block between
+/// its first and its last, and at most [`Options::partition_rows_max`] rows and [`Options::partition_payload_bytes_max`] (unless one block has more). It is
+/// worthwhile, or it is full: what is left
 /// over waits for more.
-pub(crate) fn runs(blocks: Vec<(BlockEntry, bool)>, options: &Options) -> Vec<Vec<BlockEntry>> {
+pub(crate) fn runs(blocks: Vec<(BlockEntry, bool)>, apart: &[Range<i64>], options: &Options) -> Vec<Vec<BlockEntry>> {
     let mut runs = Vec::new();
     let mut open: Option<Run> = None;
     for (block, covered) in blocks {
+        let extent = Extent::of(&block);
+        let parts = |run: &mut Run| {
+            let between = run.extent.to..extent.from;
+            covered || apart.iter().any(|range| range.start < between.end && range.end > between.start)
+        };
+        runs.extend(open.take_if(parts).filter(|run| run.extent.is_worthwhile(options)));
         if covered {
-            runs.extend(open.take().filter(|run| run.extent.is_worthwhile(options)));
             continue;
         }
-        let extent = Extent::of(&block);
         match &mut open {
             Some(run) if run.extent.and(extent).fits(options) => {
                 run.extent = run.extent.and(extent);

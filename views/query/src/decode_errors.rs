@@ -30,7 +30,7 @@ impl DecodeErrors {
     pub(crate) fn add(&self, view: &'static str, block: &BlockEntry, reason: String) {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos() as UnixNanos);
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        if errors.iter().any(|known| known.view == view && known.block.block_id == block.block_id) {
+        if errors.iter().any(|known| known.view == view && known.block.identity() == block.identity()) {
             return;
         }
         if errors.len() == KEPT {

@@ -118,13 +118,18 @@ proptest! {
         let mut expected = block;
         expected.header.dropped_total = 0;
         let newest = Version { fingerprint: BLOCK_FINGERPRINT, fields: FIELDS };
-        prop_assert_eq!(&Block::decode_among(&record, &[newest, older]).unwrap(), &expected);
+        let versions = [newest, older];
+        prop_assert_eq!(&Block::decode_among(&record, &versions).unwrap(), &expected);
+        let identity = expected.crc_among(versions[1].fingerprint, &versions).unwrap();
         let unknown = matches!(Block::decode(&record), Err(Error::UnknownSchema { .. }));
         prop_assert!(unknown);
 
         // apache-avro resolves the same record to the newest schema, all but the CRC, which is the writer's.
         let newest = reference::schema(BLOCK_SCHEMA);
         let resolved = reference::read(record_body(&record), &older_schema, &newest);
+        let Value::Record(fields) = &resolved else { unreachable!() };
+        let crc = fields.iter().find(|(name, _)| name == "crc").map(|(_, crc)| crc);
+        prop_assert_eq!(crc, Some(&Value::Fixed(4, identity.to_be_bytes().to_vec())));
         let without_crc = |value| match value {
             Value::Record(fields) => fields.into_iter().filter(|(name, _)| name != "crc").collect::<Vec<_>>(),
             _ => unreachable!(),

@@ -2,9 +2,9 @@
 
 use super::{
     Factory,
-    sample::{Log, committed, header, process_record},
+    sample::{Log, SCHEMA, committed, header, process_record},
 };
-use crate::{BlockFilter, Catalog, CommitOutcome, Gap, Position, Progress, StreamFilter};
+use crate::{BlockFilter, Catalog, CommitOutcome, Gap, Position, Progress, RecordMark, StreamFilter};
 use framelake_log::{Offset, TopicId};
 use framelake_wire::{StreamKind, Topic};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) async fn a_commit_is_visible_at_once(catalog: &dyn Catalog) {
         assert_eq!((entry.begin, entry.end), (header.begin.wall_ns, header.end.wall_ns));
         assert_eq!((entry.crc, entry.position, &*entry.object), (block.crc, block.position, key.as_str()));
         assert_eq!((entry.byte_offset, entry.byte_length), (block.byte_offset, block.byte_length));
-        assert_eq!(entry.payload_bytes, block.payload_bytes);
+        assert_eq!((entry.payload_bytes, entry.schema), (block.payload_bytes, SCHEMA));
     }
     let streams = catalog.streams(&StreamFilter::default()).await.expect("streams");
     assert_eq!(streams.len(), 2);
@@ -48,8 +48,11 @@ pub(super) async fn a_commit_is_visible_at_once(catalog: &dyn Catalog) {
             topic_partition: log.topic_partition(),
             next: Offset(2),
             last_segment: key.clone(),
+            last_record: None,
         }]
     );
+    let newest = catalog.newest_blocks(&StreamFilter::default()).await.expect("newest blocks");
+    assert!(newest.iter().all(|entry| entry.schema == SCHEMA), "{newest:?}");
     let segments = catalog.segments(Some(Topic::Spans), 10).await.expect("segments");
     assert_eq!((segments.len(), segments[0].key.as_str(), segments[0].bytes), (1, key.as_str(), 10_000));
     assert_eq!(segments[0].max_time, Some(blocks[0].header.max_time));
@@ -162,6 +165,45 @@ pub(super) async fn a_topic_made_anew_is_another_log(catalog: &dyn Catalog) {
     let mut found: Vec<_> = progress.iter().map(|progress| (progress.incarnation, progress.next)).collect();
     found.sort_unstable();
     assert_eq!(found, [(old.incarnation, Offset(1)), (new.incarnation, Offset(2))]);
+}
+
+pub(super) async fn a_log_that_was_rolled_back_gets_the_next_number(catalog: &dyn Catalog) {
+    let id = TopicId(Uuid::new_v4());
+    let first = catalog.incarnation(Topic::Spans, id).await.expect("incarnation");
+    let log = |partition| Log { topic: Topic::Spans, partition, incarnation: first, committed: None, next: Offset(0) };
+    let mark = RecordMark::of(b"key", b"value");
+    for (mut log, marked) in [(log(0), true), (log(1), false)] {
+        let block = log.block(header(1, 10, SPAN, u64::from(log.partition)));
+        let mut commit = log.commit(vec![block]);
+        if marked {
+            commit.last_records.insert(log.topic_partition(), mark);
+        }
+        assert_eq!(catalog.commit_segment(commit).await.expect("commit"), committed(1));
+    }
+    let next = catalog.next_incarnation(Topic::Spans, id, first, &[1]).await.expect("the next number");
+    assert!(next > first);
+    for _ in 0..2 {
+        let again = catalog.next_incarnation(Topic::Spans, id, first, &[0, 1]).await.expect("the next number");
+        assert_eq!(again, next, "who found it too gets the same number, and changes nothing");
+    }
+    assert_eq!(catalog.incarnation(Topic::Spans, id).await.expect("incarnation"), next);
+    let progress = catalog.progress().await.expect("progress");
+    let found: Vec<_> =
+        progress.iter().map(|at| (at.incarnation, at.topic_partition.partition, at.next, at.last_record)).collect();
+    let expected = [(first, 0, Offset(1), Some(mark)), (first, 1, Offset(1), None), (next, 0, Offset(1), Some(mark))];
+    assert_eq!(found, expected, "the partition that was lost begins anew");
+
+    // Blocks that come again are there already, and offsets that come again are others.
+    let mut log = Log { incarnation: next, ..log(1) };
+    let (_, outcome) = log.write(catalog, vec![header(1, 10, SPAN, 2)]).await;
+    assert_eq!(outcome, committed(1));
+    let blocks = catalog.blocks(&BlockFilter::default()).await.expect("blocks");
+    let positions: Vec<_> =
+        blocks[1..].iter().map(|block| (block.position.incarnation, block.position.offset)).collect();
+    assert_eq!(positions, [(first, Offset(0)), (next, Offset(0))]);
+    let newer = catalog.next_incarnation(Topic::Spans, id, next, &[0, 1]).await.expect("the next number");
+    assert!(newer > next);
+    assert_eq!(catalog.progress().await.expect("progress").len(), 4, "nothing under the newest number");
 }
 
 pub(super) async fn gaps_of_the_log_are_kept(catalog: &dyn Catalog) {

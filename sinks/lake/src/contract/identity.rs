@@ -1,7 +1,7 @@
 //! Once by block identity.
 
 use super::sample::{Log, committed, header, process, second, stream};
-use crate::{BlockFilter, Catalog, CommitOutcome, DeadLetter, StreamFilter};
+use crate::{BlockFilter, Catalog, CommitOutcome, DeadLetter, Gap, StreamFilter};
 use bytes::Bytes;
 use framelake_log::Offset;
 use framelake_wire::{StreamKind, Topic};
@@ -133,6 +133,36 @@ pub(super) async fn dead_letters_leave_in_order_and_once(catalog: &dyn Catalog) 
     assert!(catalog.outbox(100).await.expect("outbox").is_empty());
     let status = catalog.status().await.expect("status");
     assert_eq!((status.dead_letters, status.outbox), (6, 0), "they can still be seen");
+}
+
+pub(super) async fn old_letters_and_gaps_are_forgotten(catalog: &dyn Catalog) {
+    let mut log = Log::new(catalog, Topic::Spans, 0).await;
+    let mut moments = Vec::new();
+    for _ in 0..2 {
+        let positions: Vec<_> = (0..3).map(|_| log.position()).collect();
+        let mut commit = log.commit(Vec::new());
+        commit.dead_letters = positions
+            .iter()
+            .map(|&position| DeadLetter { position, key: Bytes::new(), value: Bytes::new(), reason: "old".to_owned() })
+            .collect();
+        commit.gaps = vec![Gap { from: positions[0], to: positions[0].offset, reason: "old".to_owned(), time: 0 }];
+        assert_eq!(catalog.commit_segment(commit).await.expect("commit"), committed(0));
+        log.committed = Some(log.next);
+        moments.push(catalog.dead_letters(1).await.expect("dead letters")[0].time);
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let left = async || {
+        let letters = catalog.dead_letters(10).await.expect("dead letters");
+        let gaps = catalog.gaps(10).await.expect("gaps").len();
+        (letters.iter().map(|letter| letter.position.offset.0).collect::<Vec<_>>(), gaps)
+    };
+    assert_eq!(catalog.forget_letters(moments[0], 10).await.expect("forget"), 0, "found at that moment, not before");
+    assert_eq!(left().await, (vec![5, 4, 3, 2, 1, 0], 2));
+    assert_eq!(catalog.forget_letters(moments[1], 2).await.expect("forget"), 2 + 1, "at most so many of each");
+    assert_eq!(left().await, (vec![5, 4, 3, 2], 1));
+    assert_eq!(catalog.forget_letters(moments[1], 10).await.expect("forget"), 1);
+    assert_eq!(left().await, (vec![5, 4, 3], 1), "the younger ones stay");
+    assert_eq!(catalog.outbox(10).await.expect("outbox").len(), 6, "whatever is forgotten, all of them leave");
 }
 
 pub(super) async fn extreme_values_come_back_as_they_were(catalog: &dyn Catalog) {

@@ -3,7 +3,7 @@
 use super::sample::{Log, header, process, process_record, second, stream};
 use crate::{BlockEntry, BlockFilter, Catalog, PositionRange, Status, StreamFilter};
 use framelake_log::{Offset, TopicId};
-use framelake_wire::{StreamKind, Topic};
+use framelake_wire::{Header, StreamKind, Topic};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -106,6 +106,26 @@ pub(super) async fn the_greatest_revision_of_a_process_holds(catalog: &dyn Catal
         let found = catalog.processes(None).await.expect("processes");
         assert_eq!(found[0].process, Some(process_record(1, holds)));
     }
+}
+
+/// The name that a stream has is its newest block's; whoever prunes by it must know that others may have had another.
+pub(super) async fn a_thread_that_was_renamed_says_so(catalog: &dyn Catalog) {
+    let mut log = Log::new(catalog, Topic::Spans, 0).await;
+    let named = |sequence, name: &str| Header { thread_name: name.to_owned(), ..header(1, 10, SPAN, sequence) };
+    // Blocks in any order, in one commit or several; the last one is there already.
+    for (headers, name, renamed) in [
+        (vec![named(5, "main"), named(6, "main")], "main", false),
+        (vec![named(7, "main")], "main", false),
+        (vec![named(3, ""), named(4, "main")], "main", true),
+        (vec![named(8, "main"), named(8, "other")], "main", true),
+    ] {
+        log.write(catalog, headers).await;
+        let streams = catalog.streams(&StreamFilter::default()).await.expect("streams");
+        assert_eq!((streams[0].thread_name.as_str(), streams[0].renamed), (name, renamed));
+    }
+    log.write(catalog, vec![Header { thread_number: 77, ..header(1, 11, SPAN, 1) }, header(1, 11, SPAN, 0)]).await;
+    let streams = catalog.streams(&StreamFilter::default()).await.expect("streams");
+    assert_eq!((streams[1].thread_number, streams[1].renamed), (77, true));
 }
 
 pub(super) async fn what_a_program_lost_is_counted(catalog: &dyn Catalog) {

@@ -42,6 +42,9 @@ pub(super) fn header(process_number: u8, stream_number: u8, kind: StreamKind, se
     }
 }
 
+/// Names no schema there is: the catalog takes any.
+pub(super) const SCHEMA: u64 = 0xfedc_ba98_7654_3210;
+
 pub(super) const SECOND: i64 = 1_000_000_000;
 
 /// When the second of that number begins.
@@ -107,7 +110,9 @@ impl Log {
             topic: self.topic,
             bytes: 10_000,
             record_count: blocks.len() as u64,
+            block_schema: (!blocks.is_empty()).then_some(SCHEMA),
             runs: vec![run],
+            last_records: Default::default(),
             blocks,
             processes: Vec::new(),
             dead_letters: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::{BlockEntry, Error, Result};
 use bytes::Bytes;
-use framelake_wire::{Block, RecordKind, schema::single_object};
+use framelake_wire::{Block, schema::single_object_of};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use std::{collections::HashMap, ops::Range, sync::Arc};
@@ -58,9 +58,9 @@ fn open(entry: &BlockEntry, start: u64, bytes: &Bytes) -> Result<Block> {
             left: bytes.len().saturating_sub(from) as u64,
         })
     })?;
-    let block = Block::decode(&single_object(RecordKind::Block, body)).map_err(corrupt)?;
+    let block = Block::decode(&single_object_of(entry.schema, body)).map_err(corrupt)?;
     // Another sound block in its place is no less wrong.
-    let actual = block.crc();
+    let actual = block.crc_in(entry.schema).map_err(corrupt)?;
     if actual != entry.crc {
         return Err(corrupt(framelake_wire::Error::Checksum { expected: entry.crc, actual }));
     }
@@ -133,6 +133,7 @@ mod tests {
                 offset: Offset(0),
             },
             object: object.into(),
+            schema: 0,
             byte_offset,
             byte_length,
             payload_bytes: 0,

@@ -85,7 +85,8 @@ async fn advance(session: &mut Session, commit: &SegmentCommit) -> Result<bool> 
     let mut runs: Vec<_> = commit.runs.iter().collect();
     runs.sort_unstable_by_key(|run| (run.incarnation, run.topic_partition));
     for run in runs {
-        if !progress::advance(session, run, &commit.key).await? {
+        let last = commit.last_records.get(&run.topic_partition).copied();
+        if !progress::advance(session, run, last, &commit.key).await? {
             return Ok(false);
         }
     }
@@ -96,7 +97,8 @@ async fn add_segment(session: &mut Session, commit: &SegmentCommit, now: i64) ->
     let max_time = commit.blocks.iter().map(|block| block.header.max_time).max();
     let rows = session
         .rows(
-            "INSERT INTO segments (object_key, topic, bytes, record_count, max_time, committed) VALUES ($1, $2, $3, $4, $5, $6) \
+            "INSERT INTO segments (object_key, topic, bytes, record_count, max_time, committed, block_schema) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
              RETURNING segment_id",
             vec![
                 (&commit.key).into(),
@@ -105,6 +107,7 @@ async fn add_segment(session: &mut Session, commit: &SegmentCommit, now: i64) ->
                 commit.record_count.into(),
                 max_time.into(),
                 now.into(),
+                commit.block_schema.map(u64::cast_signed).into(),
             ],
         )
         .await?;

@@ -1,7 +1,7 @@
 //! Block entries packed: the blocks of one process in one segment, some 55 bytes each, most of them its random id.
 //!
 //! Layout, version 1: the version; the streams (id, kind); then the entries in the order of the segment, each of them varints relative to the
-//! one before where that is shorter. Process, log and object stand in the row.
+//! one before where that is shorter. Process and log stand in the row, object and schema in the segment's.
 
 use super::session::damaged;
 use crate::{BlockEntry, Incarnation, NewBlock, Position, Result};
@@ -19,10 +19,11 @@ pub(super) struct Common {
     pub(super) incarnation: Incarnation,
     pub(super) topic_partition: TopicPartition,
     pub(super) object: Arc<str>,
+    pub(super) schema: u64,
 }
 
-/// What the catalog keeps of a block of the segment `object`.
-pub(super) fn entry(block: &NewBlock, object: Arc<str>) -> BlockEntry {
+/// What the catalog keeps of a block; object and schema stand with its segment.
+pub(super) fn entry(block: &NewBlock) -> BlockEntry {
     let header = &block.header;
     BlockEntry {
         process_id: header.process_id,
@@ -41,7 +42,8 @@ pub(super) fn entry(block: &NewBlock, object: Arc<str>) -> BlockEntry {
         end: header.anchor_ns.saturating_add(header.end.monotonic_ns),
         crc: block.crc,
         position: block.position,
-        object,
+        object: "".into(),
+        schema: 0,
         byte_offset: block.byte_offset,
         byte_length: block.byte_length,
         payload_bytes: block.payload_bytes,
@@ -149,6 +151,7 @@ pub(super) fn unpack(bytes: &[u8], common: &Common, mut take: impl FnMut(BlockEn
                 offset: Offset(offset),
             },
             object: common.object.clone(),
+            schema: common.schema,
             byte_offset: byte_offset.max(0).unsigned_abs(),
             byte_length,
             payload_bytes,
@@ -244,6 +247,7 @@ mod tests {
             incarnation: Incarnation(2),
             topic_partition: TopicPartition { topic: Topic::Spans, partition: 3 },
             object: "segments/a.avro".into(),
+            schema: 7,
         }
     }
 
@@ -272,6 +276,7 @@ mod tests {
                 offset: Offset(70 + sequence.cast_signed()),
             },
             object: common.object,
+            schema: common.schema,
             byte_offset: 2_000 + sequence * 4_100,
             byte_length: 4_000,
             payload_bytes: 3_800,

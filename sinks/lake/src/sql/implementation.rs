@@ -1,14 +1,14 @@
 //! The [`Catalog`] of everything that has a [`Store`].
 
-use super::{commit, index, letters, objects, progress, session::Store, streams, views};
+use super::{commit, expired, index, letters, objects, progress, session::Store, streams, views};
 use crate::{
     AddOutcome, BlockEntry, BlockFilter, Catalog, CommitOutcome, DeadLetterEntry, Gap, Incarnation, NewPartition,
-    OutboxEntry, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit, SegmentEntry, Status,
-    StreamEntry, StreamFilter, ViewPartition, ViewVersion,
+    OutboxEntry, PositionRange, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit, SegmentEntry,
+    Status, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use async_trait::async_trait;
 use framelake_log::TopicId;
-use framelake_wire::{ProcessId, Topic};
+use framelake_wire::{ProcessId, Topic, UnixNanos};
 use std::{fmt, time::Duration};
 
 /// A catalog whose tables are in a SQL database.
@@ -20,6 +20,15 @@ pub(super) trait Stored: fmt::Debug + Send + Sync + 'static {
 impl<T: Stored> Catalog for T {
     async fn incarnation(&self, topic: Topic, id: TopicId) -> Result<Incarnation> {
         progress::incarnation(self.store(), topic, id).await
+    }
+    async fn next_incarnation(
+        &self,
+        topic: Topic,
+        id: TopicId,
+        previous: Incarnation,
+        lost: &[u32],
+    ) -> Result<Incarnation> {
+        progress::next_incarnation(self.store(), topic, id, previous, lost).await
     }
     async fn progress(&self) -> Result<Vec<Progress>> {
         progress::progress(self.store()).await
@@ -44,6 +53,9 @@ impl<T: Stored> Catalog for T {
     }
     async fn gaps(&self, limit: u64) -> Result<Vec<Gap>> {
         letters::gaps(self.store(), limit).await
+    }
+    async fn forget_letters(&self, found: UnixNanos, limit: u64) -> Result<u64> {
+        letters::forget(self.store(), found, limit).await
     }
     async fn status(&self) -> Result<Status> {
         progress::status(self.store()).await
@@ -75,6 +87,9 @@ impl<T: Stored> Catalog for T {
     async fn expire_segments(&self, keys: &[String]) -> Result<()> {
         objects::expire_segments(self.store(), keys).await
     }
+    async fn expired(&self, range: &PositionRange) -> Result<Vec<PositionRange>> {
+        expired::expired(self.store(), range).await
+    }
     async fn unknown_objects(&self, keys: &[String]) -> Result<Vec<String>> {
         objects::unknown_objects(self.store(), keys).await
     }
@@ -84,7 +99,10 @@ impl<T: Stored> Catalog for T {
     async fn doomed(&self, grace: Duration, limit: u64) -> Result<Vec<String>> {
         objects::doomed(self.store(), grace, limit).await
     }
-    async fn forget_doomed(&self, keys: &[String]) -> Result<()> {
-        objects::forget_doomed(self.store(), keys).await
+    async fn objects_deleted(&self, keys: &[String]) -> Result<()> {
+        objects::objects_deleted(self.store(), keys).await
+    }
+    async fn forget_deleted(&self, keep: Duration, keep_max: u64, limit: u64) -> Result<u64> {
+        objects::forget_deleted(self.store(), keep, keep_max, limit).await
     }
 }

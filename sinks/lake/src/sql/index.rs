@@ -37,7 +37,7 @@ pub(super) async fn add(session: &mut Session, segment: i64, topic: Topic, block
             greatest(|block| block.position.offset.0).into(),
             least(|block| block.header.min_time).into(),
             greatest(|block| block.header.max_time).into(),
-            entries::pack(&blocks.iter().map(|block| entries::entry(block, "".into())).collect::<Vec<_>>()).into(),
+            entries::pack(&blocks.iter().map(|block| entries::entry(block)).collect::<Vec<_>>()).into(),
         ]);
     }
     session
@@ -53,12 +53,13 @@ pub(super) async fn add(session: &mut Session, segment: i64, topic: Topic, block
 
 const COLUMNS: &str = "segment_id, process_id, incarnation, topic, partition_number, entries";
 
-fn common(row: &Row, object: Arc<str>) -> Result<Common> {
+fn common(row: &Row, segment: &Segment) -> Result<Common> {
     Ok(Common {
         process_id: ProcessId::from_bytes(row.id(1)?),
         incarnation: Incarnation(small(row.int(2)?)?),
         topic_partition: TopicPartition { topic: topic(row.text(3)?)?, partition: small(row.int(4)?)? },
-        object,
+        object: segment.object.clone(),
+        schema: segment.schema,
     })
 }
 
@@ -85,8 +86,8 @@ pub(super) async fn blocks(store: &Store, filter: &BlockFilter) -> Result<Vec<Bl
     let streams: Option<HashSet<StreamId>> = filter.stream_ids.as_ref().map(|ids| ids.iter().copied().collect());
     let mut found = Vec::new();
     for row in &rows {
-        let Some((_, object)) = objects.get(&row.int(0)?) else { continue };
-        entries::unpack(row.bytes(5)?, &common(row, object.clone())?, |entry| {
+        let Some((_, segment)) = objects.get(&row.int(0)?) else { continue };
+        entries::unpack(row.bytes(5)?, &common(row, segment)?, |entry| {
             if matches(filter, streams.as_ref(), &entry) {
                 found.push(entry);
             }
@@ -159,16 +160,31 @@ async fn processes_of(
     Ok(processes.into_iter().collect())
 }
 
-/// Topic and key of segments, by their numbers.
+/// What the blocks of a segment have in common; nothing, for whom it does not matter.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Segment {
+    pub(super) object: Arc<str>,
+    pub(super) schema: u64,
+}
+
+/// The schema of blocks in segments from before the catalog kept it.
+const FIRST_SCHEMA: u64 = 0x20b5_5391_01a6_142b;
+
+/// Segments and their topics, by their numbers.
 pub(super) async fn objects(
     session: &mut Session,
     segments: impl Iterator<Item = i64>,
-) -> Result<HashMap<i64, (Topic, Arc<str>)>> {
+) -> Result<HashMap<i64, (Topic, Segment)>> {
     let ids: HashSet<i64> = segments.collect();
     let ids = ids.into_iter().map(Value::from).collect();
-    let rows =
-        session.rows_in("SELECT segment_id, topic, object_key FROM segments WHERE segment_id", ids, "", &[]).await?;
-    rows.iter().map(|row| Ok((row.int(0)?, (topic(row.text(1)?)?, row.text(2)?.into())))).collect()
+    let head = "SELECT segment_id, topic, object_key, block_schema FROM segments WHERE segment_id";
+    let rows = session.rows_in(head, ids, "", &[]).await?;
+    rows.iter()
+        .map(|row| {
+            let schema = row.optional_int(3)?.map_or(FIRST_SCHEMA, i64::cast_unsigned);
+            Ok((row.int(0)?, (topic(row.text(1)?)?, Segment { object: row.text(2)?.into(), schema })))
+        })
+        .collect()
 }
 
 /// The CRCs of blocks that are visible already, by identity.
@@ -201,7 +217,7 @@ pub(super) async fn crcs(
             )
             .await?;
         for row in &rows {
-            entries::unpack(row.bytes(5)?, &common(row, "".into())?, |entry| {
+            entries::unpack(row.bytes(5)?, &common(row, &Segment::default())?, |entry| {
                 let identity = (entry.stream_id, entry.sequence);
                 if identities.contains(&identity) {
                     found.insert(identity, entry.crc);
@@ -218,7 +234,7 @@ pub(super) async fn of_segments(session: &mut Session, segments: &[i64]) -> Resu
     let rows = session.rows_in(&format!("SELECT {COLUMNS} FROM block_index WHERE segment_id"), ids, "", &[]).await?;
     let mut found = Vec::new();
     for row in &rows {
-        entries::unpack(row.bytes(5)?, &common(row, "".into())?, |entry| found.push(entry))?;
+        entries::unpack(row.bytes(5)?, &common(row, &Segment::default())?, |entry| found.push(entry))?;
     }
     Ok(found)
 }
@@ -233,7 +249,7 @@ pub(super) async fn of_processes(
     let mut found = Vec::new();
     for row in &rows {
         let segment = row.int(0)?;
-        entries::unpack(row.bytes(5)?, &common(row, "".into())?, |entry| found.push((segment, entry)))?;
+        entries::unpack(row.bytes(5)?, &common(row, &Segment::default())?, |entry| found.push((segment, entry)))?;
     }
     Ok(found)
 }

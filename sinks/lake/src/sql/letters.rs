@@ -182,6 +182,26 @@ pub(super) async fn dead_letters(store: &Store, limit: u64) -> Result<Vec<DeadLe
         .collect()
 }
 
+pub(super) async fn forget(store: &Store, found: UnixNanos, limit: u64) -> Result<u64> {
+    let mut session = store.write().await?;
+    let values = || vec![found.into(), limit.into()];
+    let letters = session
+        .execute(
+            "DELETE FROM dead_letters WHERE letter_id IN \
+             (SELECT letter_id FROM dead_letters WHERE found < $1 ORDER BY found, letter_id LIMIT $2)",
+            values(),
+        )
+        .await?;
+    let gaps = session
+        .execute(
+            "DELETE FROM gaps WHERE gap_id IN (SELECT gap_id FROM gaps WHERE found < $1 ORDER BY found, gap_id LIMIT $2)",
+            values(),
+        )
+        .await?;
+    session.commit().await?;
+    Ok(letters + gaps)
+}
+
 pub(super) async fn gaps(store: &Store, limit: u64) -> Result<Vec<Gap>> {
     let mut session = store.read().await?;
     let rows = session

@@ -4,8 +4,24 @@ use super::session::{Lock, Session, Store};
 use crate::{Error, Result};
 
 /// Every change of the tables so far, in order: the version of a catalog is how many of them it has.
-const SQLITE: &[&str] = &[include_str!("../../migrations/sqlite/0001_catalog.sql")];
-const POSTGRES: &[&str] = &[include_str!("../../migrations/postgres/0001_catalog.sql")];
+const SQLITE: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_catalog.sql"),
+    include_str!("../../migrations/sqlite/0002_renamed_threads.sql"),
+    include_str!("../../migrations/sqlite/0003_last_record.sql"),
+    include_str!("../../migrations/sqlite/0004_tombstones.sql"),
+    include_str!("../../migrations/sqlite/0005_expired_ranges.sql"),
+    include_str!("../../migrations/sqlite/0006_block_schema.sql"),
+    include_str!("../../migrations/sqlite/0007_letters_by_time.sql"),
+];
+const POSTGRES: &[&str] = &[
+    include_str!("../../migrations/postgres/0001_catalog.sql"),
+    include_str!("../../migrations/postgres/0002_renamed_threads.sql"),
+    include_str!("../../migrations/postgres/0003_last_record.sql"),
+    include_str!("../../migrations/postgres/0004_tombstones.sql"),
+    include_str!("../../migrations/postgres/0005_expired_ranges.sql"),
+    include_str!("../../migrations/postgres/0006_block_schema.sql"),
+    include_str!("../../migrations/postgres/0007_letters_by_time.sql"),
+];
 
 const _: () = assert!(SQLITE.len() == POSTGRES.len(), "both databases have the same versions");
 

@@ -1,8 +1,8 @@
 //! Segments as objects: which there are, which must go.
 
 use super::{
-    index,
-    session::{Lock, Session, Store, Value},
+    expired, index,
+    session::{Lock, Session, Store, Value, damaged},
     streams::{self, StreamRow},
 };
 use crate::{BlockEntry, Result, SegmentEntry};
@@ -53,12 +53,14 @@ pub(super) async fn expire_segments(store: &Store, keys: &[String]) -> Result<()
     let ids = rows.iter().map(|row| row.int(0)).collect::<Result<Vec<i64>>>()?;
     let known = rows.iter().map(|row| Ok(row.text(1)?.to_owned())).collect::<Result<Vec<String>>>()?;
 
-    let expired = index::of_segments(&mut session, &ids).await?;
-    lock(&mut session, expired.iter().map(|entry| entry.process_id).collect()).await?;
-    let mut rows = take_out(&mut session, &expired).await?;
+    let blocks = index::of_segments(&mut session, &ids).await?;
+    lock(&mut session, blocks.iter().map(|entry| entry.process_id).collect()).await?;
+    let mut rows = take_out(&mut session, &blocks).await?;
     let ids: Vec<Value> = ids.into_iter().map(Value::from).collect();
+    let ranges = expired::of_segments(&mut session, ids.clone()).await?;
     session.execute_in("DELETE FROM block_index WHERE segment_id", ids.clone(), "").await?;
     session.execute_in("DELETE FROM segments WHERE segment_id", ids, "").await?;
+    expired::add(&mut session, ranges).await?;
     find_newest(&mut session, &mut rows).await?;
     streams::store(&mut session, rows.values(), -1).await?;
     let now = session.now().await?;
@@ -108,7 +110,8 @@ async fn find_newest(session: &mut Session, rows: &mut HashMap<StreamId, StreamR
 pub(super) async fn unknown_objects(store: &Store, keys: &[String]) -> Result<Vec<String>> {
     let mut session = store.read().await?;
     let mut known = named(&mut session, keys).await?;
-    for row in session.rows_in("SELECT object_key FROM doomed_objects WHERE object_key", values(keys), "", &[]).await? {
+    let doomed = "SELECT object_key FROM doomed_objects WHERE deleted IS NULL AND object_key";
+    for row in session.rows_in(doomed, values(keys), "", &[]).await? {
         known.insert(row.text(0)?.to_owned());
     }
     Ok(keys.iter().filter(|&key| !known.contains(key)).cloned().collect())
@@ -141,7 +144,12 @@ pub(super) async fn doom(store: &Store, keys: &[String]) -> Result<()> {
 pub(super) async fn add_doom(session: &mut Session, keys: &[String], now: UnixNanos) -> Result<()> {
     let rows = keys.iter().map(|key| vec![key.into(), now.into()]).collect();
     session
-        .insert("INSERT INTO doomed_objects (object_key, doomed)", rows, "ON CONFLICT (object_key) DO NOTHING")
+        .insert(
+            "INSERT INTO doomed_objects (object_key, doomed)",
+            rows,
+            "ON CONFLICT (object_key) DO UPDATE SET doomed = excluded.doomed, deleted = NULL \
+             WHERE doomed_objects.deleted IS NOT NULL",
+        )
         .await?;
     Ok(())
 }
@@ -153,21 +161,59 @@ pub(super) async fn is_doomed(session: &mut Session, key: &str) -> Result<bool> 
 
 pub(super) async fn doomed(store: &Store, grace: Duration, limit: u64) -> Result<Vec<String>> {
     let mut session = store.read().await?;
-    let now = session.now().await?;
-    let before = now.saturating_sub(i64::try_from(grace.as_nanos()).unwrap_or(i64::MAX));
+    let before = ago(&mut session, grace).await?;
     let rows = session
         .rows(
-            "SELECT object_key FROM doomed_objects WHERE doomed <= $1 ORDER BY doomed, object_key LIMIT $2",
+            "SELECT object_key FROM doomed_objects WHERE deleted IS NULL AND doomed <= $1 ORDER BY doomed, object_key LIMIT $2",
             vec![before.into(), limit.into()],
         )
         .await?;
     rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
 }
 
-pub(super) async fn forget_doomed(store: &Store, keys: &[String]) -> Result<()> {
+pub(super) async fn objects_deleted(store: &Store, keys: &[String]) -> Result<()> {
     let mut session = store.write().await?;
-    session.execute_in("DELETE FROM doomed_objects WHERE object_key", values(keys), "").await?;
+    let now = session.now().await?;
+    let rows = keys.iter().map(|key| vec![key.into(), now.into(), now.into()]).collect();
+    session
+        .insert(
+            "INSERT INTO doomed_objects (object_key, doomed, deleted)",
+            rows,
+            "ON CONFLICT (object_key) DO UPDATE SET deleted = excluded.deleted",
+        )
+        .await?;
     session.commit().await
+}
+
+pub(super) async fn forget_deleted(store: &Store, keep: Duration, keep_max: u64, limit: u64) -> Result<u64> {
+    let mut session = store.write().await?;
+    let before = ago(&mut session, keep).await?;
+    let sums = session
+        .rows(
+            "SELECT count(*), CAST(coalesce(sum(CASE WHEN deleted <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT) \
+             FROM doomed_objects WHERE deleted IS NOT NULL",
+            vec![before.into()],
+        )
+        .await?;
+    let sums = sums.first().ok_or_else(|| damaged("sums have no row"))?;
+    let (all, old) = (sums.count(0)?, sums.count(1)?);
+    let forgotten = old.max(all.saturating_sub(keep_max)).min(limit);
+    if forgotten > 0 {
+        session
+            .execute(
+                "DELETE FROM doomed_objects WHERE object_key IN (SELECT object_key FROM doomed_objects \
+                 WHERE deleted IS NOT NULL ORDER BY deleted, object_key LIMIT $1)",
+                vec![forgotten.into()],
+            )
+            .await?;
+        session.commit().await?;
+    }
+    Ok(forgotten)
+}
+
+/// That long ago, by the catalog's clock.
+async fn ago(session: &mut Session, age: Duration) -> Result<UnixNanos> {
+    Ok(session.now().await?.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
 }
 
 pub(super) fn values(keys: &[String]) -> Vec<Value> {

@@ -2,18 +2,18 @@
 
 use super::{
     entries::{self, Common, Reader, known_kind, put_unsigned},
+    index::Segment,
     sequences::Sequences,
     session::{Row, Session, Store, Value, damaged},
 };
 use crate::{BlockEntry, Error, Incarnation, NewBlock, ProcessEntry, Result, StreamEntry, StreamFilter};
 use framelake_log::TopicPartition;
 use framelake_wire::{Process, ProcessId, StreamId, StreamKind, Topic, UnixNanos};
-use std::sync::Arc;
 
 /// The columns in the order in which [`StreamRow::read`] and [`StreamRow::values`] have them.
 pub(super) const COLUMNS: &str = "stream_id, process_id, kind, thread_name, thread_number, block_count, event_count, row_count, \
      byte_count, next_ordinal, dropped_events, duplicate_blocks, missing_blocks, expired_below, min_time, max_time, sequences, \
-     newest_sequence, newest_segment, newest";
+     newest_sequence, newest_segment, newest, renamed";
 
 /// A stream as the catalog keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) struct StreamRow {
     pub(super) kind: Option<StreamKind>,
     pub(super) thread_name: String,
     pub(super) thread_number: u64,
+    /// Not all of its blocks have this name and number.
+    pub(super) renamed: bool,
     pub(super) block_count: u64,
     pub(super) event_count: u64,
     pub(super) row_count: u64,
@@ -56,6 +58,7 @@ impl StreamRow {
             kind: None,
             thread_name: String::new(),
             thread_number: 0,
+            renamed: false,
             block_count: 0,
             event_count: 0,
             row_count: 0,
@@ -74,6 +77,8 @@ impl StreamRow {
     /// Counts a block whose sequence was put in.
     pub(super) fn add(&mut self, block: &NewBlock) {
         let header = &block.header;
+        let named = (self.thread_name.as_str(), self.thread_number);
+        self.renamed |= self.kind.is_some() && named != (header.thread_name.as_str(), header.thread_number);
         self.kind.get_or_insert_with(|| header.kind.clone());
         self.block_count += 1;
         self.event_count = self.event_count.saturating_add(header.event_count);
@@ -87,7 +92,7 @@ impl StreamRow {
             // A thread may be named while it runs.
             self.thread_name.clone_from(&header.thread_name);
             self.thread_number = header.thread_number;
-            self.newest = Some(Newest::of(entries::entry(block, "".into()), None));
+            self.newest = Some(Newest::of(entries::entry(block), None));
         }
     }
 
@@ -111,6 +116,7 @@ impl StreamRow {
             kind: (!kind.is_empty()).then(|| known_kind(kind)),
             thread_name: row.text(3)?.to_owned(),
             thread_number: row.int(4)?.cast_unsigned(),
+            renamed: row.int(20)? != 0,
             block_count: row.count(5)?,
             event_count: row.count(6)?,
             row_count: row.count(7)?,
@@ -156,6 +162,7 @@ impl StreamRow {
             newest.map_or(Value::from(-1), |newest| newest.sequence.into()),
             newest.map_or(-1, |newest| newest.segment.unwrap_or(segment)).into(),
             newest.map_or(Vec::new(), |newest| newest.packed.clone()).into(),
+            u32::from(self.renamed).into(),
         ]
     }
 
@@ -166,6 +173,7 @@ impl StreamRow {
             kind: self.kind?,
             thread_name: self.thread_name,
             thread_number: self.thread_number,
+            renamed: self.renamed,
             block_count: self.block_count,
             event_count: self.event_count,
             row_count: self.row_count,
@@ -192,12 +200,13 @@ impl Newest {
     }
 
     /// The entry that was packed.
-    pub(super) fn unpack(packed: &[u8], process_id: ProcessId, topic: Topic, object: Arc<str>) -> Result<BlockEntry> {
+    pub(super) fn unpack(packed: &[u8], process_id: ProcessId, topic: Topic, segment: &Segment) -> Result<BlockEntry> {
         let mut reader = Reader::new(packed);
         let incarnation = Incarnation(reader.small()?.cast_signed());
         let topic_partition = TopicPartition { topic, partition: reader.small()? };
         let mut found = None;
-        let common = Common { process_id, incarnation, topic_partition, object };
+        let Segment { object, schema } = segment.clone();
+        let common = Common { process_id, incarnation, topic_partition, object, schema };
         entries::unpack(reader.rest(), &common, |entry| found = Some(entry))?;
         found.ok_or_else(|| damaged("a stream's newest block is empty"))
     }
@@ -271,9 +280,9 @@ pub(super) async fn newest_blocks(store: &Store, filter: &StreamFilter) -> Resul
     let mut newest = Vec::with_capacity(streams.len());
     for stream in streams {
         if let Some(block) = stream.newest
-            && let Some((topic, object)) = block.segment.and_then(|segment| objects.get(&segment))
+            && let Some((topic, segment)) = block.segment.and_then(|segment| objects.get(&segment))
         {
-            newest.push(Newest::unpack(&block.packed, stream.process_id, *topic, object.clone())?);
+            newest.push(Newest::unpack(&block.packed, stream.process_id, *topic, segment)?);
         }
     }
     newest.sort_unstable_by_key(|block| block.stream_id);

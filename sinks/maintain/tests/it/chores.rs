@@ -4,7 +4,7 @@ use crate::world::{World, options};
 use framelake_log::{EventLog, Offset};
 use framelake_maintain::Options;
 use framelake_wire::Topic;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,6 +38,33 @@ async fn the_log_shrinks_to_its_bounds_and_keeps_what_is_not_in_the_lake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_and_gaps_are_kept_for_thirty_days_wherever_they_are() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let world = World::new().await;
+    world.append(Topic::Logs, 3, 100).await;
+    // All three are poison: rows of the catalog, and messages that a relay brought to their topic.
+    world.take_in(Topic::Logs, 3).await;
+    world.append(Topic::DeadLetters, 3, 100).await;
+    world.append(Topic::Lake, 2, 100).await;
+    let catalog = world.lake.catalog();
+    let now = SystemTime::now();
+    // However full the log and the data directory are, dead letters only go by their age.
+    let maintain = world.maintain(Options { log_keep_bytes: 0, ..options() });
+    maintain.round_at(now + 29 * DAY, false).await.expect("a round");
+    assert_eq!(catalog.dead_letters(10).await.expect("dead letters").len(), 3);
+    assert_eq!(world.bounds(Topic::DeadLetters).await.earliest, Offset(0));
+    assert_eq!(maintain.stats().snapshot().forgotten_letters, 0);
+
+    maintain.round_at(now + 31 * DAY, false).await.expect("a round");
+    assert!(catalog.dead_letters(10).await.expect("dead letters").is_empty());
+    assert_eq!(maintain.stats().snapshot().forgotten_letters, 3);
+    let bounds = world.bounds(Topic::DeadLetters).await;
+    assert_eq!((bounds.earliest, bounds.next), (Offset(3), Offset(3)));
+    assert_eq!(world.bounds(Topic::Lake).await.earliest, Offset(0), "events of the lake stay");
+    assert_eq!(catalog.outbox(10).await.expect("the outbox").len(), 3, "what was not relayed yet still leaves");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn orphans_are_doomed_then_deleted_and_what_is_named_or_young_stays() {
     let world = World::new().await;
     world.append(Topic::Logs, 3, 100).await;
@@ -64,6 +91,15 @@ async fn orphans_are_doomed_then_deleted_and_what_is_named_or_young_stays() {
     assert!(world.has_object(&named) && world.has_object("notes/of-somebody-else"));
     let stats = maintain.stats().snapshot();
     assert_eq!((stats.orphans, stats.deleted_objects), (0, 2), "{stats:?}");
+
+    // Put late, by a writer that slept: an orphan like any other.
+    world.put(orphans[0]).await;
+    maintain.round(true).await.expect("a round");
+    assert!(!world.has_object(orphans[0]));
+    let stats = maintain.stats().snapshot();
+    assert_eq!((stats.orphans, stats.deleted_objects), (1, 3), "{stats:?}");
+    let catalog = world.lake.catalog();
+    assert_eq!(catalog.forget_deleted(Duration::ZERO, 0, 10).await.expect("forget"), 2, "their keys stayed doomed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,10 +63,19 @@ async fn an_object_store_that_fails_before_and_after_its_puts_changes_nothing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_whose_segment_was_doomed_as_an_orphan_get_another_one() {
+    // A single record too: no other may ever follow it.
+    for blocks in [1, 4] {
+        for deleted in [false, true] {
+            check_doomed(blocks, deleted).await;
+        }
+    }
+}
+
+async fn check_doomed(blocks: u64, deleted: bool) {
     let mut world = World::new();
     let program = Program::start();
     let catalog = world.catalog().await;
-    for sequence in 0..4 {
+    for sequence in 0..blocks {
         world.send_block(program.log_block(sequence, 2)).await;
     }
     // A worker dies between PUT and commit, and long after `maintain` finds what it put.
@@ -89,6 +98,10 @@ async fn records_whose_segment_was_doomed_as_an_orphan_get_another_one() {
     assert_eq!(orphans.len(), 1, "{orphans:?}");
     assert_eq!(catalog.unknown_objects(&orphans).await.expect("the catalog answers"), orphans);
     catalog.doom(&orphans).await.expect("the catalog dooms");
+    if deleted {
+        std::fs::remove_file(world.object(&orphans[0])).expect("the object is there");
+        catalog.objects_deleted(&orphans).await.expect("the catalog keeps the tombstone");
+    }
 
     let second = Worker::start(&world, world.lake().await, options("second"));
     world.drained(catalog.as_ref()).await;

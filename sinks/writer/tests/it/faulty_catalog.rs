@@ -4,11 +4,11 @@ use crate::dice::Dice;
 use async_trait::async_trait;
 use framelake_lake::{
     AddOutcome, BlockEntry, BlockFilter, Catalog, CommitOutcome, DeadLetterEntry, Error, Gap, Incarnation,
-    NewPartition, OutboxEntry, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit, SegmentEntry,
-    Status, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
+    NewPartition, OutboxEntry, PositionRange, ProcessEntry, Progress, Result, Scope, ScopeCoverage, SegmentCommit,
+    SegmentEntry, Status, StreamEntry, StreamFilter, ViewPartition, ViewVersion,
 };
 use framelake_log::TopicId;
-use framelake_wire::{ProcessId, Topic};
+use framelake_wire::{ProcessId, Topic, UnixNanos};
 use std::{sync::Arc, time::Duration};
 
 #[derive(Debug)]
@@ -49,6 +49,7 @@ macro_rules! faulty {
 
 faulty! {
     async fn incarnation(&self, topic: Topic, id: TopicId) -> Incarnation;
+    async fn next_incarnation(&self, topic: Topic, id: TopicId, previous: Incarnation, lost: &[u32]) -> Incarnation;
     async fn progress(&self) -> Vec<Progress>;
     async fn commit_segment(&self, commit: SegmentCommit) -> CommitOutcome;
     async fn blocks(&self, filter: &BlockFilter) -> Vec<BlockEntry>;
@@ -57,6 +58,7 @@ faulty! {
     async fn processes(&self, ids: Option<&[ProcessId]>) -> Vec<ProcessEntry>;
     async fn dead_letters(&self, limit: u64) -> Vec<DeadLetterEntry>;
     async fn gaps(&self, limit: u64) -> Vec<Gap>;
+    async fn forget_letters(&self, found: UnixNanos, limit: u64) -> u64;
     async fn status(&self) -> Status;
     async fn coverage(&self, view: &ViewVersion, scopes: &[Scope]) -> Vec<ScopeCoverage>;
     async fn add_partition(&self, partition: NewPartition) -> AddOutcome;
@@ -67,8 +69,10 @@ faulty! {
     async fn lease(&self, name: &str, owner: &str, duration: Duration) -> bool;
     async fn segments(&self, topic: Option<Topic>, limit: u64) -> Vec<SegmentEntry>;
     async fn expire_segments(&self, keys: &[String]) -> ();
+    async fn expired(&self, range: &PositionRange) -> Vec<PositionRange>;
     async fn unknown_objects(&self, keys: &[String]) -> Vec<String>;
     async fn doom(&self, keys: &[String]) -> ();
     async fn doomed(&self, grace: Duration, limit: u64) -> Vec<String>;
-    async fn forget_doomed(&self, keys: &[String]) -> ();
+    async fn objects_deleted(&self, keys: &[String]) -> ();
+    async fn forget_deleted(&self, keep: Duration, keep_max: u64, limit: u64) -> u64;
 }

@@ -6,6 +6,7 @@ mod faults;
 mod faulty_catalog;
 mod faulty_objects;
 mod rebalancing;
+mod rolled_back;
 mod takeover;
 mod visibility;
 mod world;

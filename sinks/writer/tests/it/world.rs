@@ -69,6 +69,11 @@ impl World {
         found.into_iter().map(key).collect()
     }
 
+    /// The file of a segment.
+    pub(crate) fn object(&self, key: &str) -> PathBuf {
+        self.dir.path().join("objects").join(key)
+    }
+
     pub(crate) async fn send_block(&mut self, block: Block) {
         self.append(Record::Block(block.clone())).await;
         self.sent.insert((block.header.stream_id, block.header.sequence), block);

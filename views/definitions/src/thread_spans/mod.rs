@@ -35,6 +35,9 @@ impl RowView for ThreadSpans {
     fn time_columns(&self) -> &'static [&'static str] {
         &["begin", "end"]
     }
+    fn thread_is_of_stream(&self) -> bool {
+        true
+    }
     fn open(&self, block: &Block) -> Result<Box<dyn Rows>> {
         Ok(Box::new(rows::SpanRows::of(&block.header, decode::spans(block)?)))
     }

@@ -47,7 +47,7 @@ fn scopes_and_partitions_of_the_log_are_offered_apart() {
 fn runs_part_at_what_is_covered_and_at_their_size() {
     let check = |covered: &[i64], rows: u64, expected: &[&[i64]]| {
         let blocks = (0..6).map(|offset| (block(1, 0, offset), covered.contains(&offset))).collect();
-        let runs = runs(blocks, &options(0, 0, rows));
+        let runs = runs(blocks, &[], &options(0, 0, rows));
         let offsets: Vec<Vec<_>> =
             runs.iter().map(|run| run.iter().map(|block| block.position.offset.0).collect()).collect();
         assert_eq!(offsets, expected, "{covered:?}, {rows} rows");
@@ -70,16 +70,32 @@ fn runs_part_at_their_bytes() {
 }
 
 #[test]
+fn runs_part_where_blocks_expired_or_a_partition_outlived_its_blocks() {
+    let check = |apart: &[Range<i64>], expected: &[&[i64]]| {
+        // What stood at 2 and 5 is not visible: of other scopes, or gone.
+        let blocks = [0, 1, 3, 4, 6].map(|offset| (block(1, 0, offset), false)).into();
+        let runs = runs(blocks, apart, &options(0, 0, 1000));
+        let offsets: Vec<Vec<_>> =
+            runs.iter().map(|run| run.iter().map(|block| block.position.offset.0).collect()).collect();
+        assert_eq!(offsets, expected, "{apart:?}");
+    };
+    check(&[], &[&[0, 1, 3, 4, 6]]);
+    check(&[2..3], &[&[0, 1], &[3, 4, 6]]);
+    check(&[5..6, 2..3], &[&[0, 1], &[3, 4], &[6]]);
+    check(&[7..9, -3..0], &[&[0, 1, 3, 4, 6]]);
+}
+
+#[test]
 fn a_full_object_is_worth_it_however_well_it_compresses() {
     let blocks = (0..5).map(|offset| (block(1, 0, offset), false)).collect();
-    let runs = runs(blocks, &options(u64::MAX, 99, 200));
+    let runs = runs(blocks, &[], &options(u64::MAX, 99, 200));
     assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2], "the fifth block waits");
 }
 
 #[test]
 fn what_is_left_over_and_small_waits() {
     let blocks = (0..6).map(|offset| (block(1, 0, offset), offset == 4)).collect();
-    let runs = runs(blocks, &options(2000, 99, 1000));
+    let runs = runs(blocks, &[], &options(2000, 99, 1000));
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0].len(), 4);
 }

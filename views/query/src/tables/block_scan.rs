@@ -288,7 +288,7 @@ impl Reading {
         let common = Arc::clone(&self.common);
         let mut unread = Vec::new();
         for entry in std::mem::take(&mut self.blocks) {
-            match common.shared.cache.get(entry.block_id, common.view.name(), Part::Rows) {
+            match common.shared.cache.get(entry.identity(), common.view.name(), Part::Rows) {
                 Some(batches) => {
                     self.hit();
                     self.push_ready(&batches)?;
@@ -383,7 +383,7 @@ impl Reading {
             let batches: Arc<Vec<_>> = Arc::new(batches(rows.as_ref(), &common.everything).collect());
             drop(timer);
             self.push_ready(&batches)?;
-            common.shared.cache.put(entry.block_id, common.view.name(), Part::Rows, batches);
+            common.shared.cache.put(entry.identity(), common.view.name(), Part::Rows, batches);
         } else {
             drop(timer);
             self.decoded = Some((rows, 0));
@@ -401,7 +401,7 @@ impl Reading {
     /// Spans still open where the block ends. They are few, and asked for by every query while the stream lives: always kept.
     async fn decode_open(&mut self, entry: &BlockEntry) -> Result<()> {
         let common = Arc::clone(&self.common);
-        if let Some(batches) = common.shared.cache.get(entry.block_id, common.view.name(), Part::Open) {
+        if let Some(batches) = common.shared.cache.get(entry.identity(), common.view.name(), Part::Open) {
             self.hit();
             return self.push_ready(&batches);
         }
@@ -423,7 +423,7 @@ impl Reading {
                 let batches: Arc<Vec<_>> = Arc::new(rows.into_iter().collect());
                 self.decoded_one(0);
                 self.push_ready(&batches)?;
-                common.shared.cache.put(entry.block_id, common.view.name(), Part::Open, batches);
+                common.shared.cache.put(entry.identity(), common.view.name(), Part::Open, batches);
             }
             Err(error) => self.give_up(entry, &error),
         }

@@ -1,4 +1,4 @@
-//! What a query's filters say about processes, streams and times.
+//! What a query's filters say about processes, streams, threads and times.
 //!
 //! Only to leave out what cannot match: DataFusion applies the filters again to every row, so whatever is not understood here narrows nothing and stays
 //! correct.
@@ -18,6 +18,8 @@ use std::{collections::BTreeSet, str::FromStr};
 pub(crate) struct Narrowed {
     pub(crate) processes: Option<BTreeSet<ProcessId>>,
     pub(crate) streams: Option<BTreeSet<StreamId>>,
+    /// Threads as SQL shows them; only where a table's [`Columns::thread`] says so.
+    pub(crate) threads: Option<BTreeSet<String>>,
     pub(crate) times: TimeRange,
     /// A column that is NULL in rows still open must have a value.
     pub(crate) ended: bool,
@@ -30,21 +32,24 @@ pub(crate) struct Columns {
     pub(crate) times: &'static [&'static str],
     /// Those that are NULL in rows still open and nowhere else.
     pub(crate) ended: &'static [&'static str],
+    /// Whether `thread` is the same in all rows of a block.
+    pub(crate) thread: bool,
 }
 
 impl Columns {
     /// Of a table without times.
-    pub(crate) const NONE: Columns = Columns { times: &[], ended: &[] };
+    pub(crate) const NONE: Columns = Columns { times: &[], ended: &[], thread: false };
 
     /// Of a row view.
     pub(crate) fn of(view: &dyn RowView) -> Self {
-        Self { times: view.time_columns(), ended: view.ended_columns() }
+        Self { times: view.time_columns(), ended: view.ended_columns(), thread: view.thread_is_of_stream() }
     }
 }
 
 impl Narrowed {
     /// Any row.
-    pub(crate) const ANY: Narrowed = Narrowed { processes: None, streams: None, times: TimeRange::ALL, ended: false };
+    pub(crate) const ANY: Narrowed =
+        Narrowed { processes: None, streams: None, threads: None, times: TimeRange::ALL, ended: false };
 
     /// What all the filters together leave.
     pub(crate) fn by(filters: &[Expr], columns: Columns) -> Self {
@@ -54,7 +59,9 @@ impl Narrowed {
     /// Whether no row can match. Times alone never say so: they bound several columns at once, and what began before a moment and ended after another
     /// has `to < from`.
     pub(crate) fn is_nothing(&self) -> bool {
-        self.processes.as_ref().is_some_and(BTreeSet::is_empty) || self.streams.as_ref().is_some_and(BTreeSet::is_empty)
+        self.processes.as_ref().is_some_and(BTreeSet::is_empty)
+            || self.streams.as_ref().is_some_and(BTreeSet::is_empty)
+            || self.threads.as_ref().is_some_and(BTreeSet::is_empty)
     }
 
     fn of(filter: &Expr, columns: Columns) -> Self {
@@ -111,6 +118,7 @@ impl Narrowed {
         match (column, op) {
             ("process_id", Operator::Eq) => Self { processes: id(value), ..any },
             ("stream_id", Operator::Eq) => Self { streams: id(value), ..any },
+            ("thread", Operator::Eq) if columns.thread => Self { threads: text(value), ..any },
             _ if columns.times.contains(&column) => {
                 let Some(at) = times(value) else { return any };
                 let times = match op {
@@ -131,6 +139,7 @@ impl Narrowed {
         Self {
             processes: both(self.processes, other.processes),
             streams: both(self.streams, other.streams),
+            threads: both(self.threads, other.threads),
             times: TimeRange { from: self.times.from.max(other.times.from), to: self.times.to.min(other.times.to) },
             ended: self.ended || other.ended,
         }
@@ -140,15 +149,16 @@ impl Narrowed {
         Self {
             processes: either(self.processes, other.processes),
             streams: either(self.streams, other.streams),
+            threads: either(self.threads, other.threads),
             times: TimeRange { from: self.times.from.min(other.times.from), to: self.times.to.max(other.times.to) },
             ended: self.ended && other.ended,
         }
     }
 }
 
-fn both<T: Ord + Copy>(left: Option<BTreeSet<T>>, right: Option<BTreeSet<T>>) -> Option<BTreeSet<T>> {
+fn both<T: Ord + Clone>(left: Option<BTreeSet<T>>, right: Option<BTreeSet<T>>) -> Option<BTreeSet<T>> {
     match (left, right) {
-        (Some(left), Some(right)) => Some(left.intersection(&right).copied().collect()),
+        (Some(left), Some(right)) => Some(left.intersection(&right).cloned().collect()),
         (left, right) => left.or(right),
     }
 }
@@ -199,6 +209,11 @@ fn id<T: FromStr + Ord + ToString>(value: &ScalarValue) -> Option<BTreeSet<T>> {
     let text = value.try_as_str()?.unwrap_or_default();
     let id = text.parse::<T>().ok().filter(|id| id.to_string() == text);
     Some(id.into_iter().collect())
+}
+
+/// The one text, or none at all for NULL, which nothing equals. `None` when the value is no text.
+fn text(value: &ScalarValue) -> Option<BTreeSet<String>> {
+    Some(value.try_as_str()?.map(str::to_owned).into_iter().collect())
 }
 
 /// The nanoseconds that the value may stand for: a coarser unit cuts off up to one of it, in either direction around zero.

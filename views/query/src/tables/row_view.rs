@@ -16,8 +16,8 @@ use datafusion::{
     logical_expr::{Expr, TableProviderFilterPushDown, TableType},
     physical_plan::{ExecutionPlan, union::UnionExec},
 };
-use framelake_definitions::{Projection, RowView, ScopeRule};
-use framelake_lake::{BlockEntry, BlockFilter, Scope, StreamFilter};
+use framelake_definitions::{Projection, RowView, ScopeRule, thread_name};
+use framelake_lake::{BlockEntry, BlockFilter, Scope, StreamEntry, StreamFilter};
 use framelake_materialize::{Plan, plan, view_version};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -112,13 +112,18 @@ impl Snapshot {
             return Ok(Self::default());
         }
         let catalog = shared.lake.catalog();
-        let filter = BlockFilter { kind: Some(view.kind()), ..block_filter(narrowed) };
-        let of_streams = StreamFilter {
+        let mut filter = BlockFilter { kind: Some(view.kind()), ..block_filter(narrowed) };
+        let mut of_streams = StreamFilter {
             process_ids: filter.process_ids.clone(),
             stream_ids: filter.stream_ids.clone(),
             kind: filter.kind.clone(),
         };
-        let streams = catalog.streams(&of_streams).await.map_err(external)?;
+        let mut streams = catalog.streams(&of_streams).await.map_err(external)?;
+        if let Some(threads) = &narrowed.threads {
+            streams.retain(|stream| may_be_of(stream, threads));
+            of_streams.stream_ids = Some(streams.iter().map(|stream| stream.stream_id).collect());
+            filter.stream_ids.clone_from(&of_streams.stream_ids);
+        }
         let scopes: Vec<_> = match view.scope_rule() {
             ScopeRule::All => vec![Scope::All],
             ScopeRule::Stream => streams.iter().map(|stream| Scope::Stream(stream.stream_id)).collect(),
@@ -137,6 +142,14 @@ impl Snapshot {
             open: newest.into_iter().filter(|block| block.end >= narrowed.times.from).collect(),
         })
     }
+}
+
+/// Whether rows of the stream may have one of these threads, as SQL shows them.
+fn may_be_of(stream: &StreamEntry, threads: &BTreeSet<String>) -> bool {
+    // The catalog keeps a character that Postgres's text does not take as another one.
+    let kept = |thread: &String| thread.replace('\0', "\u{fffd}");
+    let name = thread_name(&stream.thread_name, stream.thread_number);
+    stream.renamed || threads.iter().map(kept).any(|thread| thread == name)
 }
 
 /// The blocks but those that were committed after the newest ones were read: they belong to the next query, or a span would be shown open and ended.

@@ -28,6 +28,7 @@ pub(super) fn block(stream: u8, sequence: u64) -> BlockEntry {
             offset: Offset(0),
         },
         object: "segment".into(),
+        schema: 0,
         byte_offset: 0,
         byte_length: 0,
         payload_bytes: 0,

@@ -11,6 +11,7 @@ use crate::{
 use arrow::{array::ArrayRef, datatypes::SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::Result;
+use framelake_definitions::thread_name;
 use framelake_lake::{StreamEntry, StreamFilter};
 use std::sync::Arc;
 
@@ -56,9 +57,9 @@ fn columns(entries: &[StreamEntry]) -> Vec<ArrayRef> {
 
 /// As in `thread_spans`: the number where a thread has no name. Streams of a whole process have neither.
 fn thread(stream: &StreamEntry) -> String {
-    if stream.thread_name.is_empty() && stream.thread_number != 0 {
-        stream.thread_number.to_string()
+    if stream.thread_name.is_empty() && stream.thread_number == 0 {
+        String::new()
     } else {
-        stream.thread_name.clone()
+        thread_name(&stream.thread_name, stream.thread_number)
     }
 }

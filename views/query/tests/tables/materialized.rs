@@ -166,6 +166,36 @@ async fn a_partition_planned_before_another_came_is_refused() {
     assert_eq!(catalog.add_partition(stale).await.unwrap(), AddOutcome::Superseded);
 }
 
+/// A broken producer names all its blocks alike; what a block is rests on its stream and sequence.
+#[tokio::test]
+async fn blocks_of_one_id_are_not_taken_for_each_other() {
+    let mut lake = TestLake::new().await;
+    let (mut first, mut second, mut third) = (logs(1), logs(2), logs(2));
+    let of = |block: &mut framelake_wire::Block| block.header.block_id = framelake_wire::BlockId::from_bytes([7; 16]);
+    let mut blocks = [first.second(), second.second()];
+    blocks.iter_mut().for_each(of);
+    lake.commit(&blocks).await;
+    let per_process = "SELECT process_id, count(*), max(time) FROM log_entries GROUP BY 1 ORDER BY 1";
+    let engine = lake.engine();
+    let decoded = ask(&engine, per_process).await;
+    assert_eq!(ask(&engine, per_process).await, decoded, "from the cache");
+    assert_eq!(engine.counters().cache_hits, 2);
+
+    // One of the two is covered, the other comes later: it is written through beside it.
+    let (engine, materializer) = lake.materializing(everything());
+    ask(&engine, per_process).await;
+    materializer.idle().await;
+    third.second();
+    let mut later = third.second();
+    of(&mut later);
+    lake.commit(&[later]).await;
+    ask(&engine, per_process).await;
+    materializer.idle().await;
+    let line = explain(&engine, "EXPLAIN SELECT * FROM log_entries").await;
+    assert!(line.contains("decode=0, reuse=3 (2 objects)"), "{line}");
+    assert_eq!(number(&engine, "SELECT count(DISTINCT (process_id, ordinal)) FROM log_entries").await, 30);
+}
+
 #[tokio::test]
 async fn long_ranges_become_several_objects() {
     let lake = ten_seconds().await;
@@ -179,6 +209,50 @@ async fn long_ranges_become_several_objects() {
     assert_eq!(ask(&engine, &sql).await, before);
     let line = explain(&engine, &format!("EXPLAIN {sql}")).await;
     assert!(line.contains("decode=0, reuse=10 (5 objects)"), "{line}");
+}
+
+/// Offsets that partitions of `log_entries` cover.
+async fn covered(lake: &TestLake) -> Vec<(i64, i64)> {
+    let view = view_version(framelake_definitions::by_name("log_entries").unwrap());
+    let coverage = lake.lake.catalog().coverage(&view, &[Scope::All]).await.unwrap().remove(0);
+    coverage.partitions.iter().map(|partition| (partition.range.from.0, partition.range.to.0)).collect()
+}
+
+#[tokio::test]
+async fn nothing_claims_to_be_complete_where_blocks_expired() {
+    let mut lake = TestLake::new().await;
+    let mut log = logs(1);
+    for _ in 0..5 {
+        lake.commit(&[log.second()]).await;
+    }
+    let segments = lake.lake.catalog().segments(None, 10).await.unwrap();
+    lake.lake.catalog().expire_segments(&[segments[2].key.clone()]).await.unwrap();
+    let (engine, materializer) = lake.materializing(everything());
+    assert_eq!(number(&engine, "SELECT count(*) FROM log_entries").await, 40);
+    materializer.idle().await;
+    assert_eq!(covered(&lake).await, [(0, 2), (3, 5)]);
+    assert_eq!(number(&engine, "SELECT count(*) FROM log_entries").await, 40);
+}
+
+#[tokio::test]
+async fn rows_that_outlive_their_block_part_what_is_written_through_around_them() {
+    let mut lake = TestLake::new().await;
+    let mut log = logs(1);
+    for _ in 0..3 {
+        lake.commit(&[log.second()]).await;
+    }
+    let (engine, materializer) = lake.materializing(everything());
+    let middle = "time BETWEEN '2026-01-01T00:00:01Z' AND '2026-01-01T00:00:01.95Z'";
+    assert_eq!(number(&engine, &format!("SELECT count(*) FROM log_entries WHERE {middle}")).await, 10);
+    materializer.idle().await;
+    assert_eq!(covered(&lake).await, [(1, 2)]);
+    let segments = lake.lake.catalog().segments(None, 10).await.unwrap();
+    lake.lake.catalog().expire_segments(&[segments[1].key.clone()]).await.unwrap();
+    assert_eq!(number(&engine, "SELECT count(*) FROM log_entries").await, 30);
+    materializer.idle().await;
+    assert_eq!(covered(&lake).await, [(0, 1), (1, 2), (2, 3)]);
+    assert_eq!((materializer.counters().superseded, materializer.counters().failed), (0, 0));
+    assert_eq!(number(&engine, "SELECT count(DISTINCT ordinal) FROM log_entries").await, 30);
 }
 
 #[tokio::test]

@@ -33,6 +33,61 @@ async fn a_second_of_one_thread_reads_only_the_blocks_it_needs() {
 }
 
 #[tokio::test]
+async fn a_second_of_one_thread_by_name_reads_only_the_blocks_it_needs_and_again_none() {
+    let lake = busy().await;
+    let engine = lake.engine();
+    let second = "begin >= '2026-01-01T00:00:05Z' AND begin < '2026-01-01T00:00:06Z' AND end IS NOT NULL";
+    // Of the four streams, two are of threads named main, and one of those is of this process.
+    for (of, blocks, decode) in [(String::new(), 40, 2), (format!("process_id = '{}' AND", process_id(ONE)), 20, 1)] {
+        let engine = lake.engine();
+        let sql = format!("SELECT count(*) FROM thread_spans WHERE {of} thread = 'main' AND {second}");
+        let line = explain(&engine, &format!("EXPLAIN {sql}")).await;
+        let expected = format!("blocks={blocks}, pruned={}, decode={decode}, reuse=0 (0 objects)", blocks - decode);
+        assert!(line.contains(&expected), "{line}");
+        for _ in 0..2 {
+            assert_eq!(number(&engine, &sql).await, decode * 200);
+            let counters = engine.counters();
+            assert_eq!(counters.blocks_decoded, decode as u64, "the second time none: {counters:?}");
+        }
+    }
+    // A thread without a name is shown, and asked for, by its number.
+    let sql = format!(
+        "SELECT min(thread) = '101' AND max(thread) = '101' FROM thread_spans WHERE thread = '101' AND {second}"
+    );
+    assert!(ask(&engine, &sql).await.contains("true"));
+    assert_eq!(engine.counters().blocks_decoded, 2);
+}
+
+#[tokio::test]
+async fn a_thread_that_was_renamed_is_found_by_either_name() {
+    let mut lake = TestLake::new().await;
+    let mut thread = spans(1, 1);
+    let unnamed = thread.second();
+    let mut named = thread.second();
+    named.header.thread_name = "render".to_owned();
+    lake.commit(&[unnamed, named]).await;
+    let engine = lake.engine();
+    for (thread, rows) in [("101", 200), ("render", 200), ("main", 0)] {
+        let sql = format!("SELECT count(*) FROM thread_spans WHERE thread = '{thread}'");
+        assert_eq!(number(&engine, &sql).await, rows, "{thread}");
+    }
+}
+
+#[tokio::test]
+async fn the_thread_of_a_log_line_is_no_reason_to_leave_its_stream_out() {
+    let mut lake = TestLake::new().await;
+    lake.commit(&[logs(1).second()]).await;
+    lake.commit(&[metrics(1).second()]).await;
+    let engine = lake.engine();
+    for (view, thread, rows) in
+        [("log_entries", "main", 5), ("log_entries", "101", 5), ("measures", "main", 4), ("measures", "101", 0)]
+    {
+        let sql = format!("SELECT count(*) FROM {view} WHERE thread = '{thread}'");
+        assert_eq!(number(&engine, &sql).await, rows, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn analyze_counts_what_was_decoded() {
     let lake = busy().await;
     let engine = lake.engine();
@@ -62,6 +117,18 @@ async fn each_form_of_a_filter_prunes() {
         (format!("'{one}' = stream_id"), 20, 4000),
         (format!("stream_id IN ('{one}', '{two}')"), 40, 8000),
         (format!("stream_id = '{one}' OR stream_id = '{two}'"), 40, 8000),
+        ("thread = 'main'".to_owned(), 40, 8000),
+        ("'101' = thread".to_owned(), 40, 8000),
+        ("thread IN ('main', '101', 'audio', 'render')".to_owned(), 80, 16_000),
+        ("thread IN ('audio', 'render', 'io', 'main')".to_owned(), 40, 8000),
+        ("CAST(thread AS VARCHAR) = 'main'".to_owned(), 40, 8000),
+        (format!("thread = 'main' AND process_id = '{process}'"), 20, 4000),
+        (format!("thread = 'main' AND stream_id = '{two}'"), 0, 0),
+        ("thread = 'main' AND thread = '101'".to_owned(), 0, 0),
+        ("thread = 'nobody'".to_owned(), 0, 0),
+        ("thread <> 'main'".to_owned(), 80, 8000),
+        ("thread LIKE 'ma%'".to_owned(), 80, 8000),
+        ("thread = 'main' OR name = 'update'".to_owned(), 80, 8000 + 4000),
         (format!("process_id = '{process}'"), 40, 8000),
         (format!("CAST(process_id AS VARCHAR) = '{process}'"), 40, 8000),
         (format!("process_id = '{process}' AND stream_id = '{two}'"), 0, 0),

@@ -4,7 +4,7 @@ use super::*;
 use arrow::datatypes::TimeUnit;
 use datafusion::logical_expr::{cast, col, lit};
 
-const COLUMNS: Columns = Columns { times: &["begin", "end"], ended: &["end", "duration_ns"] };
+const COLUMNS: Columns = Columns { times: &["begin", "end"], ended: &["end", "duration_ns"], thread: true };
 const ID: &str = "01010101-0101-0101-0101-0101010101ab";
 
 fn at(nanoseconds: i64) -> Expr {
@@ -13,6 +13,10 @@ fn at(nanoseconds: i64) -> Expr {
 
 fn ids<T: FromStr + Ord>(texts: &[&str]) -> Option<BTreeSet<T>> {
     Some(texts.iter().map(|text| text.parse().ok().unwrap()).collect())
+}
+
+fn threads(names: &[&str]) -> Narrowed {
+    Narrowed { threads: Some(names.iter().map(|&name| name.to_owned()).collect()), ..Narrowed::ANY }
 }
 
 fn within(from: i64, to: i64) -> Narrowed {
@@ -48,6 +52,15 @@ fn a_filter_narrows_no_further_than_it_says() {
             col("process_id").eq(lit(ID)).and(col("process_id").eq(lit(other))),
             Narrowed { processes: ids(&[]), ..Narrowed::ANY },
         ),
+        (col("thread").eq(lit("main")), threads(&["main"])),
+        (col("thread").in_list(vec![lit("main"), lit("101")], false), threads(&["main", "101"])),
+        (col("thread").in_list(vec![lit("main")], true), Narrowed::ANY),
+        (col("thread").not_eq(lit("main")), Narrowed::ANY),
+        (col("thread").like(lit("main")), Narrowed::ANY),
+        (col("thread").eq(lit(101)), Narrowed::ANY),
+        (col("thread").eq(lit(ScalarValue::Utf8(None))), threads(&[])),
+        (col("thread").eq(lit("main")).and(col("thread").eq(lit("101"))), threads(&[])),
+        (col("thread").eq(lit("main")).or(col("stream_id").eq(lit(ID))), Narrowed::ANY),
         (col("begin").gt_eq(at(5)), within(5, i64::MAX)),
         (col("begin").gt(at(5)), within(6, i64::MAX)),
         (at(5).gt(col("begin")), within(i64::MIN, 4)),
@@ -79,6 +92,10 @@ fn a_filter_narrows_no_further_than_it_says() {
 fn what_cannot_be_is_nothing() {
     assert!(Narrowed::by(&[col("stream_id").eq(lit("main"))], COLUMNS).is_nothing());
     assert!(!Narrowed::by(&[col("begin").eq(at(5))], COLUMNS).is_nothing());
+    let two = [col("thread").eq(lit("main")), col("thread").eq(lit("audio"))];
+    assert!(Narrowed::by(&two, COLUMNS).is_nothing());
+    let of_rows = Columns { thread: false, ..COLUMNS };
+    assert_eq!(Narrowed::by(&two, of_rows), Narrowed::ANY, "where each row has a thread of its own");
 }
 
 #[test]
