@@ -444,6 +444,22 @@ fn the_macros_work_wherever_format_does() {
     assert_eq!(last().text, "as an expression");
 }
 
+#[test]
+fn the_crate_may_be_renamed() {
+    let map = "castle";
+    real::info!(map, "{} {map}", 1);
+    real::log!(Level::Warn, user = 1);
+    real::span!("outer");
+    real::span!("inner", map);
+    real::span!(name: map);
+    drop(real::span_guard!(name: map, map));
+    drop(real::async_span!("async", map));
+    real::metric!("plain", "1", 1);
+    real::gauge!("tagged", "1", 1, map = map);
+    real::counter!("counter", "1", 1_u64);
+    real::histogram!("histogram", "ms", 1.5,);
+}
+
 fn run<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {
