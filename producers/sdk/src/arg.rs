@@ -234,6 +234,11 @@ impl ArgValue for Formatted<'_> {
 }
 
 /// A type that is stored raw, because what `format!` makes of it can be made later.
+#[diagnostic::on_unimplemented(
+    message = "the type of an argument must be known where it is recorded, and here it turns out to be `{Self}` only later",
+    label = "records an argument of a type that is not known yet",
+    note = "write the type where the value is made"
+)]
 pub trait Raw {
     /// What it is stored as.
     type Value<'a>: ArgValue
@@ -473,6 +478,7 @@ mod tests {
         assert_eq!(written(&(Str::new(&odd),)).len(), 1 + STRING_BYTES_MAX / 8);
     }
 
+    #[allow(clippy::needless_borrow, reason = "as the macros write it, which do not know the type")]
     #[test]
     fn text_yet_to_be_formatted_is_told_apart() {
         fn check<A: Args>(args: &A, codes: u64, texts: &[Option<&str>], formatted: bool) {
