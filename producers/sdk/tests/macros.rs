@@ -550,8 +550,17 @@ async fn opaque(x: u8) -> impl Iterator<Item = u8> {
     0..x
 }
 
+/// The signature says what to make of the values.
 #[instrument]
-async fn diverging_or_unit() {
+async fn coerced(x: u8) -> Option<Box<dyn fmt::Display>> {
+    if x == 0 {
+        return None;
+    }
+    Some(Box::new(x))
+}
+
+#[instrument]
+async fn unit() {
     pause().await;
 }
 
@@ -627,8 +636,11 @@ fn instrumented_functions_do_what_they_did() {
     taken();
     assert_eq!(run(opaque(3)).count(), 3);
     expect("async", "opaque", &[]);
-    run(diverging_or_unit());
-    expect("async", "diverging_or_unit", &[]);
+    run(unit());
+    expect("async", "unit", &[]);
+    assert_eq!(run(coerced(1)).unwrap().to_string(), "1");
+    assert!(run(coerced(0)).is_none());
+    taken();
     let future = boxed(&1);
     assert_eq!(taken(), []);
     assert_eq!(run(future), 2);
