@@ -26,7 +26,7 @@ struct Bound {
 struct Stored {
     name: String,
     bound: usize,
-    /// A format string for this argument alone, whose arguments are `formatted`, itself first.
+    /// A format string for this argument alone, whose arguments are `formatted`: itself, and those that are its widths and precisions.
     format: Literal,
     formatted: Vec<usize>,
     /// Only the text says what is meant: an address.
@@ -118,16 +118,15 @@ impl Arguments {
     pub(crate) fn tuple(&self, private: &TokenStream) -> TokenStream {
         let values = self.stored.iter().map(|stored| {
             let format = &stored.format;
-            let formatted = stored.formatted.iter().map(|&bound| self.variable(bound));
             let variable = self.variable(stored.bound);
+            let read = |variable: &Ident| quote_spanned!(variable.span()=> *#variable);
+            let counts = stored.formatted[1..].iter().map(|&bound| read(self.variable(bound)));
             if stored.only_text {
                 // The address that is meant is the expression's, not that of our reference to it.
-                let others = formatted.skip(1);
-                let text = quote!(::core::format_args!(#format, *#variable #(, #others)*));
-                quote!(#private::Formatted(#text))
+                let address = read(variable);
+                quote!(#private::Formatted(::core::format_args!(#format, #address #(, #counts)*)))
             } else {
-                let text = quote!(::core::format_args!(#format #(, #formatted)*));
-                quote!((&#private::Probe(#variable)).arg(#text))
+                quote!((&#private::Probe(#variable)).arg(::core::format_args!(#format, #variable #(, #counts)*)))
             }
         });
         quote!((#(#values,)*))

@@ -105,18 +105,18 @@ pub(crate) fn expand(mut options: Options, mut function: ItemFn) -> syn::Result<
 
     if function.sig.asyncness.is_some() {
         span.kind = quote!(AsyncSpan);
-        let (body, hint) = (&function.block, output_hint(&function.sig.output));
-        let body = quote!(async move { #hint #body });
+        let (body, hint) = (&function.block.stmts, output_hint(&function.sig.output));
+        let body = quote!(async move { #hint #(#body)* });
         function.block = Box::new(syn::parse2(instrumented(&span, &body))?);
     } else if let Some(inner) = returned_future(&mut function.block) {
         span.kind = quote!(AsyncSpan);
         inner.block = syn::parse2(instrumented(&span, &inner.to_token_stream()))?;
     } else {
-        let (begin, body) = (span.expand(), &function.block);
+        let (begin, body) = (span.expand(), &function.block.stmts);
         let guard = Ident::new("span", proc_macro2::Span::mixed_site());
         function.block = syn::parse_quote! {{
             let #guard = #begin;
-            #body
+            #(#body)*
         }};
     }
     Ok(function.into_token_stream())

@@ -234,6 +234,11 @@ impl ArgValue for Formatted<'_> {
 }
 
 /// A type that is stored raw, because what `format!` makes of it can be made later.
+#[diagnostic::on_unimplemented(
+    message = "the type of an argument must be known where it is recorded, and here it turns out to be `{Self}` only later",
+    label = "records an argument of a type that is not known yet",
+    note = "write the type where the value is made"
+)]
 pub trait Raw {
     /// What it is stored as.
     type Value<'a>: ArgValue
@@ -418,3 +423,79 @@ args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12);
 args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13);
 args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14);
 args!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written, and nothing beyond.
+    fn written(args: &impl Args) -> Vec<u64> {
+        const UNTOUCHED: u64 = 0x5555_5555_5555_5555;
+        let mut words = vec![UNTOUCHED; args.words() + 1];
+        // SAFETY: there is room for all of them.
+        let end = unsafe { args.write(words.as_mut_ptr()) };
+        assert_eq!(end as usize - words.as_ptr() as usize, args.words() * 8);
+        assert_eq!(words.pop(), Some(UNTOUCHED));
+        words
+    }
+
+    fn bytes(text: &[u8; 8]) -> u64 {
+        u64::from_ne_bytes(*text)
+    }
+
+    #[test]
+    fn numbers_are_one_word_that_says_the_value() {
+        let args = (-1_i8, i16::MIN, -3_i32, i64::MIN, -5_isize, u8::MAX, u64::MAX, 0.1_f32, -0.0_f64, true, 'é');
+        assert_eq!(
+            written(&args),
+            [
+                u64::MAX,
+                -32_768_i64 as u64,
+                -3_i64 as u64,
+                1 << 63,
+                -5_i64 as u64,
+                255,
+                u64::MAX,
+                f64::from(0.1_f32).to_bits(),
+                1 << 63,
+                1,
+                0xe9
+            ]
+        );
+        type Values = (i8, i16, i32, i64, isize, u8, u64, f32, f64, bool, char);
+        assert_eq!((Values::COUNT, Values::CODES, Values::FORMATTED), (11, 0x987_6554_4321, false));
+    }
+
+    #[test]
+    fn strings_are_their_length_and_whole_words_of_bytes() {
+        let args = (Str::new(""), Str::new("a"), 1_u8, Str::new("12345678"), Str::new("123456789"));
+        let expected = [0, 1, bytes(b"a\0\0\0\0\0\0\0"), 1, 8, bytes(b"12345678"), 9, bytes(b"12345678")];
+        assert_eq!(written(&args), [&expected[..], &[bytes(b"9\0\0\0\0\0\0\0")]].concat());
+        let long = "é".repeat(STRING_BYTES_MAX);
+        assert_eq!(Str::new(&long).0.len(), STRING_BYTES_MAX);
+        let odd = format!("a{long}");
+        assert_eq!(Str::new(&odd).0.len(), STRING_BYTES_MAX - 1);
+        assert_eq!(written(&(Str::new(&odd),)).len(), 1 + STRING_BYTES_MAX / 8);
+    }
+
+    #[allow(clippy::needless_borrow, reason = "as the macros write it, which do not know the type")]
+    #[test]
+    fn text_yet_to_be_formatted_is_told_apart() {
+        fn check<A: Args>(args: &A, codes: u64, texts: &[Option<&str>], formatted: bool) {
+            let mut seen = Vec::new();
+            args.for_each(|arg| seen.push(arg.as_formatted().map(|text| text.to_string())));
+            assert_eq!(seen.iter().map(Option::as_deref).collect::<Vec<_>>(), texts);
+            assert_eq!((A::CODES, A::FORMATTED, A::COUNT), (codes, formatted, texts.len()));
+        }
+        let (value, text, other) = (1_u8, String::from("text"), Some(1));
+        check(&(), 0, &[], false);
+        check(&((&Probe(&&value)).arg(format_args!("{value}")), Str::new(&text)), 0xa5, &[None, None], false);
+        check(
+            &((&Probe(&other)).arg(format_args!("{other:?}")), (&Probe(text.as_str())).arg(format_args!("{text}"))),
+            0xab,
+            &[Some("Some(1)"), None],
+            true,
+        );
+        assert_eq!(written(&(Formatted(format_args!("{value}")),)), [0]);
+    }
+}

@@ -438,10 +438,27 @@ fn the_macros_work_wherever_format_does() {
     let mut later = Vec::new();
     assert_eq!(line!("{later:?}").text, "[]");
     later.push(1_u8);
-    match 1 {
+    match later.len() {
+        0 => unreachable!(),
         _ => real::__private::__log!([crate] [crate::Level::Info] "as an expression"),
     }
     assert_eq!(last().text, "as an expression");
+}
+
+#[test]
+fn the_crate_may_be_renamed() {
+    let map = "castle";
+    real::info!(map, "{} {map}", 1);
+    real::log!(Level::Warn, user = 1);
+    real::span!("outer");
+    real::span!("inner", map);
+    real::span!(name: map);
+    drop(real::span_guard!(name: map, map));
+    let _: real::AsyncSpan = real::async_span!("async", map);
+    real::metric!("plain", "1", 1);
+    real::gauge!("tagged", "1", 1, map = map);
+    real::counter!("counter", "1", 1_u64);
+    real::histogram!("histogram", "ms", 1.5,);
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -533,8 +550,17 @@ async fn opaque(x: u8) -> impl Iterator<Item = u8> {
     0..x
 }
 
+/// The signature says what to make of the values.
 #[instrument]
-async fn diverging_or_unit() {
+async fn coerced(x: u8) -> Option<Box<dyn fmt::Display>> {
+    if x == 0 {
+        return None;
+    }
+    Some(Box::new(x))
+}
+
+#[instrument]
+async fn unit() {
     pause().await;
 }
 
@@ -545,6 +571,7 @@ fn boxed<'a>(x: &'a u8) -> Pin<Box<dyn Future<Output = u8> + Send + 'a>> {
 }
 
 #[instrument]
+#[allow(clippy::manual_async_fn, reason = "as macros write it")]
 fn block(x: u8) -> impl Future<Output = u8> {
     async move { x }
 }
@@ -609,8 +636,11 @@ fn instrumented_functions_do_what_they_did() {
     taken();
     assert_eq!(run(opaque(3)).count(), 3);
     expect("async", "opaque", &[]);
-    run(diverging_or_unit());
-    expect("async", "diverging_or_unit", &[]);
+    run(unit());
+    expect("async", "unit", &[]);
+    assert_eq!(run(coerced(1)).unwrap().to_string(), "1");
+    assert!(run(coerced(0)).is_none());
+    taken();
     let future = boxed(&1);
     assert_eq!(taken(), []);
     assert_eq!(run(future), 2);
