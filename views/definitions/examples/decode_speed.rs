@@ -20,6 +20,7 @@ impl Dictionary for Names {
             line: id.0,
             level: 0,
             unit: "",
+            ..CallSite::default()
         }
     }
     fn properties(&self, _id: PropertiesId) -> &[(String, String)] {

@@ -2,19 +2,23 @@
 
 use arrow::{
     array::{
-        Array, ArrayRef, DictionaryArray, Int32Array, Int64Array, MapArray, StringArray, StructArray,
-        TimestampNanosecondArray, UInt32Array, new_null_array,
+        Array, ArrayBuilder, ArrayRef, DictionaryArray, Int32Array, Int64Array, MapArray, StringArray, StringBuilder,
+        StructArray, TimestampNanosecondArray, UInt32Array, new_null_array,
     },
-    buffer::OffsetBuffer,
+    buffer::{NullBuffer, OffsetBuffer},
     compute::take,
-    datatypes::{DataType, Int32Type},
+    datatypes::{DataType, FieldRef, Fields, Int32Type},
 };
 use framelake_tables::map_of_text;
 use framelake_wire::{
-    UnixNanos,
-    decode::{CallSite, Thread},
+    Arg, UnixNanos,
+    decode::{Args, CallSite, Thread},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt::{Display, Write},
+    sync::Arc,
+};
 
 /// Distinct texts, and which of them each entry of a block's table (call sites, threads) has.
 ///
@@ -116,6 +120,11 @@ pub(crate) fn ordinals(ordinals: &[u64]) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(ordinals.iter().map(|ordinal| ordinal.cast_signed())))
 }
 
+/// Ordinals of rows that may have none.
+pub(crate) fn parents(parents: impl Iterator<Item = Option<u64>>) -> Int64Array {
+    parents.map(|parent| parent.map(u64::cast_signed)).collect()
+}
+
 /// `to − from` of each row.
 pub(crate) fn durations(from: &[UnixNanos], to: &[UnixNanos]) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(from.iter().zip(to).map(|(from, to)| to.saturating_sub(*from))))
@@ -132,8 +141,7 @@ pub(crate) struct PropertySets(ArrayRef);
 
 impl PropertySets {
     pub(crate) fn of(sets: &[Vec<(String, String)>]) -> Self {
-        let DataType::Map(entries, sorted) = map_of_text() else { unreachable!("map_of_text is a map") };
-        let DataType::Struct(fields) = entries.data_type().clone() else { unreachable!("entries are structs") };
+        let (entries, sorted, fields) = map_parts();
         let keys: StringArray = sets.iter().flatten().map(|(key, _)| Some(key.as_str())).collect();
         let values: StringArray = sets.iter().flatten().map(|(_, value)| Some(value.as_str())).collect();
         let pairs = StructArray::new(fields, vec![Arc::new(keys), Arc::new(values)], None);
@@ -148,6 +156,106 @@ impl PropertySets {
         let indices = UInt32Array::from(indices.to_vec());
         take(&self.0, &indices, None).expect("the decoder checked the indices")
     }
+}
+
+/// What events carry, as a map of text per row: the names of their call sites' arguments and the values as `{}` prints them. What has no name is left out, and
+/// so is what has no value; a row that has none of either is NULL.
+pub(crate) struct ArgMaps {
+    keys: StringBuilder,
+    values: StringBuilder,
+    lengths: Vec<usize>,
+    valid: Vec<bool>,
+    begin: usize,
+}
+
+impl ArgMaps {
+    pub(crate) fn new(rows: usize) -> Self {
+        let (keys, values) = (StringBuilder::new(), StringBuilder::new());
+        Self { keys, values, lengths: Vec::with_capacity(rows), valid: Vec::with_capacity(rows), begin: 0 }
+    }
+
+    /// A pair of the row at hand.
+    pub(crate) fn pair(&mut self, key: &str, value: impl Display) {
+        self.keys.append_value(key);
+        // Writing to a builder does not fail, and recorded values do not either.
+        let _ = write!(self.values, "{value}");
+        self.values.append_value("");
+    }
+
+    /// The arguments of an event of call site number `index`, without the first `skip`.
+    pub(crate) fn args(&mut self, site: &CallSite, index: u32, event: u32, args: &Args, skip: usize) {
+        for (number, name) in site.args.iter().enumerate().skip(skip) {
+            // Of two of the same name, as of one argument printed in two ways, the first holds.
+            let repeats = || site.args[skip..number].contains(name);
+            match args.get(index, event, number) {
+                Arg::None => {}
+                _ if name.is_empty() || repeats() => {}
+                value => self.pair(name, value),
+            }
+        }
+    }
+
+    /// Ends the row at hand.
+    pub(crate) fn end_row(&mut self) {
+        let pairs = self.keys.len() - self.begin;
+        self.begin = self.keys.len();
+        self.lengths.push(pairs);
+        self.valid.push(pairs > 0);
+    }
+
+    pub(crate) fn finish(mut self) -> ArrayRef {
+        let rows = self.lengths.len();
+        if !self.valid.contains(&true) {
+            return nulls(&map_of_text(), rows);
+        }
+        let (entries, sorted, fields) = map_parts();
+        let pairs = StructArray::new(fields, vec![Arc::new(self.keys.finish()), Arc::new(self.values.finish())], None);
+        let offsets = OffsetBuffer::from_lengths(self.lengths);
+        Arc::new(MapArray::new(entries, offsets, pairs, Some(NullBuffer::from(self.valid)), sorted))
+    }
+}
+
+fn map_parts() -> (FieldRef, bool, Fields) {
+    let DataType::Map(entries, sorted) = map_of_text() else { unreachable!("map_of_text is a map") };
+    let DataType::Struct(fields) = entries.data_type().clone() else { unreachable!("entries are structs") };
+    (entries, sorted, fields)
+}
+
+/// The fields of spans.
+pub(crate) fn span_fields(
+    sites: &[CallSite],
+    args: &Args,
+    spans: impl ExactSizeIterator<Item = (u32, u32)>,
+) -> ArrayRef {
+    let mut maps = ArgMaps::new(spans.len());
+    for (index, event) in spans {
+        let site = &sites[index as usize];
+        maps.args(site, index, event, args, usize::from(site.named));
+        maps.end_row();
+    }
+    maps.finish()
+}
+
+/// The names of spans: those of their call sites, or given at run time.
+pub(crate) fn span_names(
+    sites: &[CallSite],
+    known: &Texts,
+    args: &Args,
+    site: &[u32],
+    event: impl Fn(usize) -> u32,
+) -> ArrayRef {
+    if !sites.iter().any(|site| site.named) {
+        return known.rows(site);
+    }
+    let name = |(row, &index): (usize, &u32)| {
+        let site = &sites[index as usize];
+        match args.get(index, event(row), 0) {
+            Arg::Str(name) | Arg::Text(name) if site.named => name,
+            _ => site.name.as_str(),
+        }
+    };
+    let rows: Vec<u32> = (0..site.len() as u32).collect();
+    Texts::of(site.iter().enumerate().map(name)).rows(&rows)
 }
 
 /// The names of log levels, by number; 0 is none.

@@ -15,6 +15,7 @@ mod projection;
 mod sample;
 mod view;
 
+pub mod async_spans;
 pub mod attachments;
 pub mod frames;
 pub mod log_entries;
@@ -26,10 +27,11 @@ pub use projection::Projection;
 pub use view::{BATCH_ROWS, RowView, Rows, ScopeRule, batches};
 
 /// Every row view.
-pub static ALL: [&dyn RowView; 5] = [
+pub static ALL: [&dyn RowView; 6] = [
     &log_entries::LogEntries,
     &measures::Measures,
     &thread_spans::ThreadSpans,
+    &async_spans::AsyncSpans,
     &frames::Frames,
     &attachments::Attachments,
 ];

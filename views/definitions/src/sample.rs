@@ -16,6 +16,14 @@ pub(crate) const INNER: SiteId = SiteId(1);
 pub(crate) const LOGGED: SiteId = SiteId(2);
 pub(crate) const MEASURED: SiteId = SiteId(3);
 
+/// Its second argument is a count.
+pub(crate) const COUNTED: SiteId = SiteId(5);
+/// Its first argument is its name.
+pub(crate) const NAMED: SiteId = SiteId(4);
+
+/// A line with arguments.
+pub(crate) const FORMATTED: SiteId = SiteId(6);
+
 pub(crate) struct Names;
 
 impl Dictionary for Names {
@@ -24,9 +32,27 @@ impl Dictionary for Names {
             OUTER => ("outer", "game", "a.rs", 1, 0, ""),
             INNER => ("inner", "game", "b.rs", 2, 0, ""),
             LOGGED => ("hit", "combat", "c.rs", 3, 3, ""),
+            FORMATTED => ("hit {} for {damage:>3}", "combat", "c.rs", 6, 4, ""),
+            NAMED => ("name()", "net", "e.rs", 5, 0, ""),
             _ => ("bodies", "physics", "d.rs", 4, 0, "1"),
         };
-        CallSite { name, target, file, line, level, unit }
+        static ARGS: LazyLock<[Vec<String>; 4]> = LazyLock::new(|| {
+            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            [
+                names(&["who", "damage", "critical"]),
+                names(&["", "", "map", "bot"]),
+                names(&["name", "path", "size"]),
+                vec![],
+            ]
+        });
+        let args = match id {
+            FORMATTED => &ARGS[0],
+            MEASURED | COUNTED => &ARGS[1],
+            NAMED => &ARGS[2],
+            _ => &ARGS[3],
+        };
+        let (named, aggregated) = (id == NAMED, id == COUNTED);
+        CallSite { name, target, file, line, level, unit, args, template: "", named, aggregated }
     }
 
     fn properties(&self, id: PropertiesId) -> &[(String, String)] {

@@ -275,7 +275,7 @@ struct Names;
 
 impl Dictionary for Names {
     fn site(&self, _: SiteId) -> CallSite<'_> {
-        CallSite { name: "site", target: "target", file: "file.rs", line: 1, level: 4, unit: "" }
+        CallSite { name: "site", target: "target", file: "file.rs", line: 1, level: 4, unit: "", ..CallSite::default() }
     }
 
     fn properties(&self, _: PropertiesId) -> &[(String, String)] {

@@ -18,7 +18,7 @@ impl RowView for LogEntries {
         "log_entries"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn kind(&self) -> StreamKind {
         StreamKind::LOG

@@ -2,10 +2,9 @@
 
 use crate::{
     Projection, Rows,
-    columns::{LEVELS, Sites, Texts, nulls, ordinals, thread_names, times},
+    columns::{ArgMaps, LEVELS, Sites, Texts, ordinals, thread_names, times},
 };
 use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
-use framelake_tables::map_of_text;
 use framelake_wire::{Header, decode::Logs};
 use std::{ops::Range, sync::Arc};
 
@@ -37,10 +36,24 @@ impl LogRows {
 
     fn messages(&self, range: Range<usize>) -> ArrayRef {
         let mut messages = StringBuilder::with_capacity(range.len(), 64 * range.len());
+        let (rendered, mut message) = (self.logs.messages(), String::new());
         for index in range {
-            messages.append_value(self.logs.message(index));
+            message.clear();
+            rendered.render(index, &mut message);
+            messages.append_value(&message);
         }
         Arc::new(messages.finish())
+    }
+
+    fn args(&self, range: Range<usize>) -> ArrayRef {
+        let logs = &self.logs;
+        let mut maps = ArgMaps::new(range.len());
+        for row in range {
+            let index = logs.site[row];
+            maps.args(&logs.sites[index as usize], index, logs.event[row], &logs.args, 0);
+            maps.end_row();
+        }
+        maps.finish()
     }
 }
 
@@ -63,7 +76,8 @@ impl Rows for LogRows {
             "message" => self.messages(range.clone()),
             "file" => self.sites.file.rows(site),
             "line" => self.sites.lines(site),
-            "args" => nulls(&map_of_text(), rows),
+            "args" => self.args(range.clone()),
+            "format" => self.sites.name.rows(site),
             other => unreachable!("log_entries has no column {other}"),
         })
     }

@@ -2,14 +2,20 @@
 
 use super::LogEntries;
 use crate::sample;
-use framelake_wire::encode::{LogEncoder, ThreadId};
+use framelake_wire::{
+    Arg,
+    encode::{LogEncoder, ThreadId},
+    raw::RawBuf,
+};
 
 #[test]
-fn a_line_has_its_own_text_or_its_call_sites() {
+fn a_line_is_its_own_text_its_call_sites_or_made_of_its_arguments() {
     let mut encoder = LogEncoder::new();
     encoder.push(sample::LOGGED, ThreadId(0), 100, None);
     encoder.push(sample::LOGGED, ThreadId(1), 200, Some("hit for 7"));
     encoder.push(sample::OUTER, ThreadId(1), 300, Some(""));
+    let args = RawBuf::of(&[Arg::Str("ada"), Arg::U64(7), Arg::Bool(true)]);
+    encoder.push_args(sample::FORMATTED, ThreadId(0), 400, args.as_raw());
     let block = encoder.seal(&sample::seal("log", 0, 0, 500), &sample::Names);
     let expected = format!(
         "\

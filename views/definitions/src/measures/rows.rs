@@ -2,10 +2,13 @@
 
 use crate::{
     Projection, Rows,
-    columns::{PropertySets, Sites, Texts, ordinals, thread_names, times},
+    columns::{ArgMaps, PropertySets, Sites, Texts, ordinals, thread_names, times},
 };
-use arrow::array::{Float64Array, RecordBatch};
-use framelake_wire::{Header, decode::Metrics};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use framelake_wire::{
+    Arg, Header,
+    decode::{CallSite, Metrics},
+};
 use std::{ops::Range, sync::Arc};
 
 /// The measurements of one block.
@@ -34,6 +37,42 @@ impl MeasureRows {
     }
 }
 
+/// What stands before a measurement's tags: its value, and how many observations it is of.
+fn before_tags(site: &CallSite) -> usize {
+    1 + usize::from(site.aggregated)
+}
+
+impl MeasureRows {
+    fn properties(&self, range: Range<usize>) -> ArrayRef {
+        let metrics = &self.metrics;
+        if metrics.sites.iter().all(|site| site.args.len() <= before_tags(site)) {
+            return self.property_sets.rows(&metrics.properties[range]);
+        }
+        let mut maps = ArgMaps::new(range.len());
+        for row in range {
+            let index = metrics.site[row];
+            let site = &metrics.sites[index as usize];
+            for (key, value) in metrics.properties[row].map_or(&[][..], |set| &metrics.property_sets[set as usize]) {
+                maps.pair(key, value);
+            }
+            maps.args(site, index, metrics.event[row], &metrics.args, before_tags(site));
+            maps.end_row();
+        }
+        maps.finish()
+    }
+
+    fn counts(&self, range: Range<usize>) -> ArrayRef {
+        let metrics = &self.metrics;
+        let count = |row: usize| {
+            let index = metrics.site[row];
+            let count =
+                metrics.sites[index as usize].aggregated.then(|| metrics.args.get(index, metrics.event[row], 1));
+            if let Some(Arg::U64(count)) = count { i64::try_from(count).unwrap_or(i64::MAX) } else { 1 }
+        };
+        Arc::new(Int64Array::from_iter_values(range.map(count)))
+    }
+}
+
 impl Rows for MeasureRows {
     fn len(&self) -> usize {
         self.metrics.ordinal.len()
@@ -52,7 +91,8 @@ impl Rows for MeasureRows {
             "target" => self.sites.target.rows(site),
             "unit" => self.units.rows(site),
             "value" => Arc::new(Float64Array::from(self.metrics.value[range.clone()].to_vec())),
-            "properties" => self.property_sets.rows(&self.metrics.properties[range.clone()]),
+            "properties" => self.properties(range.clone()),
+            "count" => self.counts(range.clone()),
             other => unreachable!("measures has no column {other}"),
         })
     }

@@ -3,14 +3,22 @@
 use super::Measures;
 use crate::{Projection, RowView, batches, sample};
 use arrow::array::AsArray;
-use framelake_wire::encode::{MetricEncoder, PropertiesId, ThreadId, Value};
+use framelake_wire::{
+    Arg,
+    encode::{MetricEncoder, PropertiesId, ThreadId, Value},
+    raw::RawBuf,
+};
 
 #[test]
-fn a_measurement_has_its_set_of_properties_or_none() {
+fn a_measurement_has_its_properties_its_tags_and_its_count() {
     let mut encoder = MetricEncoder::new();
     encoder.push(sample::MEASURED, ThreadId(0), 100, Value::Integer(-3), None);
     encoder.push(sample::MEASURED, ThreadId(0), 200, Value::Float(0.5), Some(PropertiesId(0)));
     encoder.push(sample::MEASURED, ThreadId(0), 300, Value::Float(f64::NAN), Some(PropertiesId(1)));
+    let tagged = RawBuf::of(&[Arg::F64(1.5), Arg::None, Arg::Str("moor"), Arg::Bool(true)]);
+    encoder.push_args(sample::MEASURED, ThreadId(0), 400, tagged.as_raw(), None);
+    let counted = RawBuf::of(&[Arg::I64(12), Arg::U64(7)]);
+    encoder.push_args(sample::COUNTED, ThreadId(0), 450, counted.as_raw(), None);
     let block = encoder.seal(&sample::seal("metric", 0, 0, 500), &sample::Names);
     let expected = format!(
         "\

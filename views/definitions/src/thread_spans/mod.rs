@@ -18,7 +18,7 @@ impl RowView for ThreadSpans {
         "thread_spans"
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn kind(&self) -> StreamKind {
         StreamKind::SPAN

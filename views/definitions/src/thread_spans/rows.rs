@@ -2,7 +2,7 @@
 
 use crate::{
     Projection, Rows,
-    columns::{Sites, Texts, durations, nulls, ordinals, thread_name, times},
+    columns::{Sites, Texts, durations, nulls, ordinals, parents, span_fields, span_names, thread_name, times},
 };
 use arrow::{
     array::{BooleanArray, Int32Array, Int64Array, RecordBatch},
@@ -49,7 +49,9 @@ impl Rows for SpanRows {
             "ordinal" => ordinals(&spans.ordinal[range.clone()]),
             "parent" => Arc::new(parents(spans.parent[range.clone()].iter().copied())),
             "depth" => Arc::new(depths(spans.depth[range.clone()].iter().copied())),
-            "name" => self.sites.name.rows(site),
+            "name" => {
+                span_names(&spans.sites, &self.sites.name, &spans.args, site, |row| spans.event[range.start + row])
+            }
             "target" => self.sites.target.rows(site),
             "file" => self.sites.file.rows(site),
             "line" => self.sites.lines(site),
@@ -58,6 +60,10 @@ impl Rows for SpanRows {
             "duration_ns" => durations(&spans.begin[range.clone()], &spans.end[range.clone()]),
             "self_ns" => Arc::new(Int64Array::from(spans.self_ns[range.clone()].to_vec())),
             "truncated" => Arc::new(BooleanArray::from(spans.truncated[range.clone()].to_vec())),
+            "fields" => {
+                let of = |row: usize| (spans.site[row], spans.event[row]);
+                span_fields(&spans.sites, &spans.args, range.clone().map(of))
+            }
             other => unreachable!("thread_spans has no column {other}"),
         })
     }
@@ -76,7 +82,7 @@ pub(crate) fn open_spans(header: &Header, spans: &Spans, projection: &Projection
         "ordinal" => ordinals(&open.iter().map(|span| span.ordinal).collect::<Vec<_>>()),
         "parent" => Arc::new(parents(open.iter().map(|span| span.parent))),
         "depth" => Arc::new(depths(open.iter().map(|span| span.depth))),
-        "name" => sites.name.rows(&site),
+        "name" => span_names(&spans.sites, &sites.name, &spans.args, &site, |row| open[row].event),
         "target" => sites.target.rows(&site),
         "file" => sites.file.rows(&site),
         "line" => sites.lines(&site),
@@ -84,12 +90,9 @@ pub(crate) fn open_spans(header: &Header, spans: &Spans, projection: &Projection
         "end" => nulls(&framelake_tables::timestamp(), rows),
         "duration_ns" | "self_ns" => nulls(&DataType::Int64, rows),
         "truncated" => Arc::new(BooleanArray::from(vec![false; rows])),
+        "fields" => span_fields(&spans.sites, &spans.args, open.iter().map(|span| (span.site, span.event))),
         other => unreachable!("thread_spans has no column {other}"),
     })
-}
-
-fn parents(parents: impl Iterator<Item = Option<u64>>) -> Int64Array {
-    parents.map(|parent| parent.map(u64::cast_signed)).collect()
 }
 
 fn depths(depths: impl Iterator<Item = u32>) -> Int32Array {

@@ -2,13 +2,14 @@
 
 use super::ThreadSpans;
 use crate::{RowView, sample};
-use framelake_wire::encode::SpanEncoder;
+use framelake_wire::{Arg, encode::SpanEncoder, raw::RawBuf};
 
 #[test]
 fn a_span_is_a_row_of_the_block_that_holds_its_end() {
     let mut encoder = SpanEncoder::new();
     encoder.begin(sample::OUTER, 100);
-    encoder.begin(sample::INNER, 200);
+    let fields = RawBuf::of(&[Arg::Text("load"), Arg::Str("/a.png"), Arg::None]);
+    encoder.begin_with(sample::NAMED, 200, fields.as_raw());
     let first = encoder.seal(&sample::seal("span", 0, 0, 250), &sample::Names);
     encoder.end(300);
     encoder.end(400);

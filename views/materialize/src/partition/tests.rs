@@ -15,7 +15,7 @@ struct Names;
 
 impl Dictionary for Names {
     fn site(&self, _id: SiteId) -> CallSite<'_> {
-        CallSite { name: "line", target: "game", file: "a.rs", line: 1, level: 4, unit: "" }
+        CallSite { name: "line", target: "game", file: "a.rs", line: 1, level: 4, unit: "", ..CallSite::default() }
     }
     fn properties(&self, _id: PropertiesId) -> &[(String, String)] {
         &[]

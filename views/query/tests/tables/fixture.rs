@@ -182,7 +182,7 @@ impl Dictionary for Names {
             LOADED => ("level loaded", 30, 4, ""),
             _ => ("bodies", 40, 0, "1"),
         };
-        CallSite { name, target: "game", file: "src/game.rs", line, level, unit }
+        CallSite { name, target: "game", file: "src/game.rs", line, level, unit, ..CallSite::default() }
     }
 
     fn properties(&self, _id: PropertiesId) -> &[(String, String)] {
