@@ -12,6 +12,8 @@ pub(crate) struct Bar {
     pub(crate) required: String,
     /// `None` where it cannot be told.
     pub(crate) found: Option<Found>,
+    /// What the floor has of it, where that says more than 1.
+    pub(crate) floor: Option<String>,
 }
 
 #[derive(Debug)]
@@ -24,7 +26,16 @@ impl Bar {
     /// `value` must be `limit` at most.
     fn new(what: &str, limit: f64, of: &str, value: Option<f64>) -> Self {
         let found = value.map(|value| Found { text: short(value), met: value <= limit });
-        Self { what: what.to_owned(), required: format!("≤ {} {of}", short(limit)).trim_end().to_owned(), found }
+        Self {
+            what: what.to_owned(),
+            required: format!("≤ {} {of}", short(limit)).trim_end().to_owned(),
+            found,
+            floor: None,
+        }
+    }
+
+    fn with_floor(self, value: Option<f64>) -> Self {
+        Self { floor: value.map(short), ..self }
     }
 }
 
@@ -74,24 +85,32 @@ pub(crate) fn bars(report: &Report) -> Vec<Bar> {
         let ours = least("framelake", kind);
         let title = kind.title();
         bars.push(Bar::new(title, floor, "× floor", ratio(ours, least("floor", kind))));
-        bars.push(Bar::new(title, micromegas, "× Micromegas", ratio(ours, least("micromegas", kind))));
+        let theirs = least("micromegas", kind);
+        let bar = Bar::new(title, micromegas, "× Micromegas", ratio(ours, theirs));
+        bars.push(bar.with_floor(ratio(least("floor", kind), theirs)));
         if let Some(most) = instructions {
-            bars.push(Bar::new(title, most, "instructions", report.instructions.of("framelake", name)));
+            let bar = Bar::new(title, most, "instructions", report.instructions.of("framelake", name));
+            bars.push(bar.with_floor(report.instructions.of("floor", name)));
         }
     }
     for (kind, most) in LIMITS {
         bars.push(Bar::new(kind.title(), most, "ns", least("framelake", kind)));
     }
     let added = |column: &str| Some(least(column, Kind::SpanWork)? - least("floor", Kind::Work)?);
-    bars.push(Bar::new("span around ~100 ns of work, added", 22.0, "ns", added("framelake")));
+    let bar = Bar::new("span around ~100 ns of work, added", 22.0, "ns", added("framelake"));
+    bars.push(bar.with_floor(added("floor")));
     for kind in [Kind::Span, Kind::AsyncSpan, Kind::StaticLog, Kind::Log3, Kind::MetricInteger] {
         let pair = report.figures.least("framelake", Variant::Pair, kind);
         let what = format!("two threads at once: {}", kind.title());
-        bars.push(Bar::new(&what, 1.1, "× one thread", ratio(pair, least("framelake", kind))));
+        let bar = Bar::new(&what, 1.1, "× one thread", ratio(pair, least("framelake", kind)));
+        bars.push(bar.with_floor(ratio(report.figures.least("floor", Variant::Pair, kind), least("floor", kind))));
     }
-    let single = report.figures.get("framelake", Variant::Single, Kind::Span);
-    let p999 = single.map(|readings| f64::from(within(&readings.ticks, 0.999)) * report.ns_per_tick);
-    bars.push(Bar::new("a single span, 99.9 % within", 150.0, "ns", p999));
+    let single = |column| {
+        let readings = report.figures.get(column, Variant::Single, Kind::Span)?;
+        Some(f64::from(within(&readings.ticks, 0.999)) * report.ns_per_tick)
+    };
+    let bar = Bar::new("a single span, 99.9 % within", 150.0, "ns", single("framelake"));
+    bars.push(bar.with_floor(single("floor")));
     for (kind, floor, _, _, _) in RATIOS {
         if let (Some(ours), Some(theirs)) = (report.busy("framelake", kind), report.busy("floor", kind)) {
             let what = format!("in a program doing other work: {}", kind.title());

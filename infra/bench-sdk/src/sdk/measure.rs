@@ -98,7 +98,7 @@ impl Figures {
 
     /// Nanoseconds of CPU time, the least.
     pub(crate) fn least(&self, column: &str, variant: Variant, kind: Kind) -> Option<f64> {
-        self.get(column, variant, kind).map(|readings| least(&readings.cpu))
+        self.get(column, variant, kind).map(|readings| least(&readings.cpu)).filter(|least| least.is_finite())
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, Variant, Kind, &Readings)> {
@@ -201,8 +201,10 @@ pub(crate) fn run(sizes: Sizes) -> anyhow::Result<Figures> {
         eprintln!("round {} of {}", round + 1, sizes.rounds);
         for variant in Variant::ALL {
             let runs = match variant {
-                Variant::Alone | Variant::Pair => sizes.runs,
-                // Microseconds of other work for each.
+                Variant::Alone => sizes.runs,
+                // Many do not count.
+                Variant::Pair => 2 * sizes.runs,
+                // Longer runs, and microseconds of other work for each.
                 Variant::Single | Variant::Busy => sizes.runs.div_ceil(8),
             };
             for &kind in variant.kinds() {

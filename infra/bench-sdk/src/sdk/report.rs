@@ -132,7 +132,7 @@ impl Report {
     }
 
     fn bars(&self) -> String {
-        let mut table = Table::new(["", "required", "found", "met"]);
+        let mut table = Table::new(["", "required", "found", "met", "the floor"]);
         let bars = bars::bars(self);
         let met = bars.iter().filter(|bar| bar.found.as_ref().is_some_and(|found| found.met)).count();
         for bar in &bars {
@@ -140,9 +140,13 @@ impl Report {
                 Some(found) => (found.text.clone(), if found.met { "yes" } else { "**no**" }),
                 None => ("not measured".to_owned(), "–"),
             };
-            table.row([bar.what.clone(), bar.required.clone(), found, met.to_owned()]);
+            let floor = bar.floor.clone().unwrap_or_default();
+            table.row([bar.what.clone(), bar.required.clone(), found, met.to_owned(), floor]);
         }
-        format!("{met} of {} are met.\n\n{table}", bars.len())
+        format!(
+            "{met} of {} are met. Where the floor itself is beyond a bar, this machine cannot meet it.\n\n{table}",
+            bars.len()
+        )
     }
 
     fn alone(&self) -> String {
@@ -304,7 +308,7 @@ tracy-client's lines with arguments are formatted by the caller, since it takes 
 
 Framelake has no async span and no counter or histogram aggregated in the thread yet: not measured. Its metric with a dynamic tag makes a property set for every event.";
 
-const PAIR: &str = "The mean of the CPU time that each of two threads takes of one operation, the least of all runs, and how many times one thread's that is.";
+const PAIR: &str = "The mean of the CPU time that each of two threads takes of one operation, the least of all runs in which both ran at once for 90 % of the time, and how many times one thread's that is.";
 
 const SINGLE: &str = "Each span is timed for itself by the processor's counter, in nanoseconds; the clock's own cost is in it, and in the first row alone. The counter's steps are as long as the machine's clock says above.";
 

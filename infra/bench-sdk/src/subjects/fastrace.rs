@@ -66,7 +66,7 @@ operation!(async_span, [let root = Span::root("root", SpanContext::random());] i
 operation!(disabled_span, [] index, text => {
     let _span = LocalSpan::enter_with_local_parent("span");
 });
-operation!(span_work, [let root = Span::root("root", SpanContext::random()); let _parent = root.set_local_parent();] index, text => {
+operation!(span_work, [let root = Span::root("root", SpanContext::random()); let _parent = root.set_local_parent(); let mut value = 1;] index, text => {
     let _span = LocalSpan::enter_with_local_parent("work");
-    black_box(compute(index));
+    value = black_box(compute(value));
 });

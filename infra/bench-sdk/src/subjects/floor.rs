@@ -199,11 +199,11 @@ operation!(disabled, [] index, text => {
         event([counter(), index]);
     }
 });
-operation!(work, [] index, text => {
-    black_box(compute(index));
+operation!(work, [let mut value = 1;] index, text => {
+    value = black_box(compute(value));
 });
-operation!(span_work, [] index, text => {
+operation!(span_work, [let mut value = 1;] index, text => {
     event([counter(), 1]);
-    black_box(compute(index));
+    value = black_box(compute(value));
     event([counter(), 2]);
 });

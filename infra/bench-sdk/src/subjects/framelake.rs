@@ -128,7 +128,7 @@ operation!(disabled_log, [] index, text => {
 operation!(disabled_span, [] index, text => {
     span!("span");
 });
-operation!(span_work, [] index, text => {
+operation!(span_work, [let mut value = 1;] index, text => {
     span!("work");
-    black_box(compute(index));
+    value = black_box(compute(value));
 });

@@ -147,7 +147,7 @@ operation!(metric_tag, [] index, text => {
 operation!(disabled_level, [] index, text => {
     debug!("player {} joined {} after {} ms", index, text, index);
 });
-operation!(span_work, [] index, text => {
+operation!(span_work, [let mut value = 1;] index, text => {
     span_scope!("work");
-    black_box(compute(index));
+    value = black_box(compute(value));
 });

@@ -51,7 +51,7 @@ operation!(span, [profile_scope!("run");] index, text => {
 operation!(disabled_span, [] index, text => {
     profile_scope!("span");
 });
-operation!(span_work, [profile_scope!("run");] index, text => {
+operation!(span_work, [profile_scope!("run"); let mut value = 1;] index, text => {
     profile_scope!("work");
-    black_box(compute(index));
+    value = black_box(compute(value));
 });

@@ -66,7 +66,7 @@ operation!(log_display, [] index, text => {
 operation!(disabled_level, [] index, text => {
     debug!("player {} joined {} after {} ms", index, text, index);
 });
-operation!(span_work, [] index, text => {
+operation!(span_work, [let mut value = 1;] index, text => {
     let _span = info_span!("work").entered();
-    black_box(compute(index));
+    value = black_box(compute(value));
 });

@@ -44,7 +44,7 @@ operation!(log_display, [let client = Client::running().expect("started");] inde
 operation!(metric_float, [] index, text => {
     plot!("float", index as f64);
 });
-operation!(span_work, [] index, text => {
+operation!(span_work, [let mut value = 1;] index, text => {
     let _span = span!("work");
-    black_box(compute(index));
+    value = black_box(compute(value));
 });
