@@ -61,6 +61,7 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
             .checked()
     })?;
     steps.step("instructions of the SDK's hot path", || instructions::run(false, None))?;
+    steps.step("the SDK's bench, for a moment: nothing dropped", || crate::bench_sdk(&["--smoke".to_owned()]))?;
     steps.step("lints", || {
         cargo("clippy").args(PROFILE).args(["--workspace", "--all-targets", "--", "--deny", "warnings"]).checked()
     })?;

@@ -124,7 +124,7 @@ impl Report {
             format!("\n- Clock: two readings mostly differ by {step_ns:.1} ns, {multiples:.0} % of all by a multiple of that")
         });
         format!(
-            "# What an event costs the program\n\n{smoke}- Command: `cargo xtask bench sdk -- --write`\n- Commit: {commit}; profile `{profile}` (the workspace's: `lto = \"off\"`)\n\
+            "# What an event costs the program\n\n{smoke}- Command: `cargo xtask bench sdk --write`\n- Commit: {commit}; profile `{profile}` (the workspace's: `lto = \"off\"`)\n\
              - Machine: {cpu}, {cores} cores, {memory_gib:.0} GiB of memory, Linux {kernel}\n\
              - Load averages (1, 5, 15 minutes): {start} at the start, {end} at the end{}\n",
             clock.unwrap_or_default()
@@ -308,7 +308,7 @@ tracy-client's lines with arguments are formatted by the caller, since it takes 
 
 Framelake has no async span and no counter or histogram aggregated in the thread yet: not measured. Its metric with a dynamic tag makes a property set for every event.";
 
-const PAIR: &str = "The mean of the CPU time that each of two threads takes of one operation, the least of all runs in which both ran at once for 90 % of the time, and how many times one thread's that is.";
+const PAIR: &str = "The mean of the CPU time that each of two threads takes of one operation, the least of all runs in which both ran at once for 80 % of the time, and how many times one thread's that is.";
 
 const SINGLE: &str = "Each span is timed for itself by the processor's counter, in nanoseconds; the clock's own cost is in it, and in the first row alone. The counter's steps are as long as the machine's clock says above.";
 

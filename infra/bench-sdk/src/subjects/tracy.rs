@@ -8,7 +8,7 @@ use tracy_client::{Client, plot, span};
 
 pub(super) const TRACY: Subject = Subject {
     name: "tracy",
-    start: || Ok(Box::new(Recording(Client::start()))),
+    start: || Ok(Box::new(Recording { _client: Client::start() })),
     operations: &[
         (Kind::Span, span::OPERATION),
         (Kind::StaticLog, static_log::OPERATION),
@@ -19,12 +19,13 @@ pub(super) const TRACY: Subject = Subject {
     ],
 };
 
-struct Recording(Client);
+struct Recording {
+    /// Keeps it running.
+    _client: Client,
+}
 
 impl Running for Recording {
     fn finish(self: Box<Self>, _: &Recorded) -> anyhow::Result<()> {
-        // It would wait for a profiler to connect.
-        std::mem::forget(self.0);
         Ok(())
     }
 }
