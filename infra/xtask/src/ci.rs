@@ -1,7 +1,7 @@
 //! Everything that must pass before a change lands, in the order in which a mistake shows soonest.
 
 use crate::{
-    dependencies, python, services,
+    dependencies, instructions, python, services,
     shell::{Checked, cargo, root, target},
 };
 use anyhow::{Context, bail};
@@ -60,6 +60,8 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
             .env("FRAMELAKE_TEST_REQUIRED", "1")
             .checked()
     })?;
+    steps.step("instructions of the SDK's hot path", || instructions::run(false, None))?;
+    steps.step("the SDK's bench, for a moment: nothing dropped", || crate::bench_sdk(&["--smoke".to_owned()]))?;
     steps.step("lints", || {
         cargo("clippy").args(PROFILE).args(["--workspace", "--all-targets", "--", "--deny", "warnings"]).checked()
     })?;

@@ -42,7 +42,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
 }
 
 /// What may use anything: they measure or drive the whole.
-const EXEMPT: [&str; 2] = ["framelake-bench", "framelake-integration-tests"];
+const EXEMPT: [&str; 3] = ["framelake-bench", "framelake-bench-sdk", "framelake-integration-tests"];
 const PRODUCER: [&str; 3] = ["framelake", "framelake-macros", "framelake-transport"];
 const STAGES: [&str; 4] = ["framelake-gateway", "framelake-writer", "framelake-maintain", "framelake-query"];
 

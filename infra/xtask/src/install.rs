@@ -1,7 +1,7 @@
 //! Installing what tests need, by package name. What cannot be installed is named before anything is built.
 
 use crate::shell::{Checked, cache, on_path};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -26,17 +26,7 @@ const DEBIAN: &[(&str, &str)] = &[
 
 /// Installs the missing Debian packages, and fails with a list of what is missing and how to get it.
 pub(crate) fn prerequisites() -> anyhow::Result<()> {
-    let missing: Vec<&str> =
-        DEBIAN.iter().filter(|(program, _)| !present(program)).map(|(_, package)| *package).collect();
-    if !missing.is_empty() {
-        println!("installing {}", missing.join(" "));
-        if let Err(error) = apt(&missing) {
-            bail!(
-                "these Debian packages are needed and could not be installed: {}; install them and run this again ({error:#})",
-                missing.join(" ")
-            );
-        }
-    }
+    packages(DEBIAN)?;
     match go_minor() {
         Some(minor) if minor >= GO_MINOR_MIN => {}
         found => bail!(
@@ -50,6 +40,22 @@ pub(crate) fn prerequisites() -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Installs the Debian packages whose program (or file) is missing: program, package.
+pub(crate) fn packages(wanted: &[(&str, &str)]) -> anyhow::Result<()> {
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(program, _)| !present(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing {}", missing.join(" "));
+    apt(&missing).map_err(|error| {
+        anyhow!(
+            "these Debian packages are needed and could not be installed: {}; install them and run this again ({error:#})",
+            missing.join(" ")
+        )
+    })
 }
 
 fn present(program: &str) -> bool {

@@ -3,6 +3,7 @@
 mod ci;
 mod dependencies;
 mod install;
+mod instructions;
 mod python;
 mod services;
 mod shell;
@@ -29,12 +30,21 @@ enum Task {
     },
     /// Only `ARCHITECTURE.md`'s dependency rules
     Dependencies,
+    /// Instructions per operation of the SDK, compared with infra/bench/results/instructions.toml
+    Instructions {
+        /// Write the counts there
+        #[arg(long)]
+        write: bool,
+        /// Why a count rose
+        #[arg(long, requires = "write")]
+        note: Option<String>,
+    },
     /// Benchmarks; results go to infra/bench/results/
     Bench {
-        /// Build in the profile `release`: some 20 minutes the first time, for figures to be published
+        /// Build in the profile `release`: some 20 minutes the first time, for figures to be published. `sdk` always is: it takes a minute
         #[arg(long)]
         release: bool,
-        /// `pipeline`
+        /// `pipeline` or `sdk`
         name: String,
         /// Passed on to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -56,6 +66,8 @@ fn main() -> anyhow::Result<()> {
         Task::Services { action: Action::Up } => services::up().map(|services| services.print()),
         Task::Services { action: Action::Down } => services::down(),
         Task::Dependencies => dependencies::check(),
+        Task::Instructions { write, note } => instructions::run(write, note.as_deref()),
+        Task::Bench { name, arguments, .. } if name == "sdk" => bench_sdk(&arguments),
         Task::Bench { release, name, arguments } => bench(release, &name, &arguments),
     }
 }
@@ -68,4 +80,12 @@ fn bench(release: bool, name: &str, arguments: &[String]) -> anyhow::Result<()> 
         .args(["--package", "framelake-bench", "--bin", name])
         .checked()?;
     Command::new(shell::target().join(profile).join(name)).args(arguments).current_dir(shell::root()).checked()
+}
+
+/// What an event costs is measured in a program of its own, without the server and all that it links.
+fn bench_sdk(arguments: &[String]) -> anyhow::Result<()> {
+    shell::cargo("build")
+        .args(["--release", "--package", "framelake-bench-sdk", "--features", "timing", "--bin", "sdk"])
+        .checked()?;
+    Command::new(shell::target().join("release/sdk")).args(arguments).current_dir(shell::root()).checked()
 }
