@@ -3,12 +3,12 @@
 use crate::{
     Options, Refusal, TEXT_BYTES_MAX, TEXTS_MAX, Texts,
     check::{Checked, Rejected, check},
-    receive::{Received, receive},
+    receive::{Received, receive, receive_small},
     refusal::{Refused, error},
 };
 use axum::{
     Json, Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -66,11 +66,9 @@ async fn put_control(State(gateway): State<Gateway>, body: Body) -> Response {
         let remedy = r#"give JSON such as {"default": "info", "exes": {"game": "info,net=debug"}, "processes": {}}; it takes the place of all there was"#;
         error(status, reason, remedy)
     };
-    let Ok(body) = to_bytes(body, CONTROL_BYTES_MAX).await else {
-        return refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is over the limit of {CONTROL_BYTES_MAX} bytes"),
-        );
+    let Some(body) = receive_small(body, CONTROL_BYTES_MAX, gateway.options.receive_max).await else {
+        let reason = format!("the body is over the limit of {CONTROL_BYTES_MAX} bytes, or did not come whole");
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, reason);
     };
     let texts: Texts = match serde_json::from_slice(&body) {
         Ok(texts) => texts,
