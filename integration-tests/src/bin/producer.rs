@@ -28,7 +28,7 @@ const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 60);
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let framelake = Builder::new().app("test-producer").endpoint(&options.endpoint).start()?;
+    let framelake = Builder::new().app("test-producer").endpoint(&options.endpoint).no_spool().start()?;
     attach_noise()?;
     let end = Instant::now() + Duration::from_secs(options.seconds);
     let threads: Vec<_> = (0..options.threads)

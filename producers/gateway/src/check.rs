@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use framelake_log::NewRecord;
-use framelake_wire::{Record, Topic, batch, limits::RECORD_BYTES_MAX};
+use framelake_wire::{ProcessId, Record, Topic, batch, limits::RECORD_BYTES_MAX};
 use serde::Serialize;
 
 /// What becomes of a batch.
@@ -12,6 +12,10 @@ pub(crate) struct Checked {
     pub(crate) records: Vec<NewRecord>,
     /// What was not taken, by its place in the batch.
     pub(crate) rejected: Vec<Rejected>,
+    /// The processes of what is taken; one after another without the same twice.
+    pub(crate) processes: Vec<ProcessId>,
+    /// Which program a process runs, where it says so.
+    pub(crate) programs: Vec<(ProcessId, String)>,
 }
 
 /// A record that was not taken.
@@ -31,7 +35,10 @@ pub(crate) fn check(body: &Bytes) -> framelake_wire::Result<Checked> {
     for (index, (topic, value)) in batch::split(body)?.into_iter().enumerate() {
         let value = body.slice_ref(value);
         let record = match accept(topic, &value) {
-            Ok(record) => record,
+            Ok((record, new)) => {
+                checked.saw(record);
+                new
+            }
             Err(reason) => {
                 let dead_letter = dead_letter(topic, value, &reason);
                 checked.rejected.push(Rejected { index, reason });
@@ -43,7 +50,19 @@ pub(crate) fn check(body: &Bytes) -> framelake_wire::Result<Checked> {
     Ok(checked)
 }
 
-fn accept(topic: &str, value: &Bytes) -> Result<NewRecord, String> {
+impl Checked {
+    fn saw(&mut self, record: Record) {
+        let process_id = record.process_id();
+        if self.processes.last() != Some(&process_id) {
+            self.processes.push(process_id);
+        }
+        if let Record::Process(process) = record {
+            self.programs.push((process_id, process.exe));
+        }
+    }
+}
+
+fn accept(topic: &str, value: &Bytes) -> Result<(Record, NewRecord), String> {
     if value.len() > RECORD_BYTES_MAX {
         return Err(format!(
             "the record has {} bytes, over the limit of {RECORD_BYTES_MAX}; seal smaller blocks",
@@ -55,12 +74,13 @@ fn accept(topic: &str, value: &Bytes) -> Result<NewRecord, String> {
     if topic != belongs.name() {
         return Err(format!("the record was sent to topic {topic:?} and belongs to {belongs}"));
     }
-    Ok(NewRecord {
+    let new = NewRecord {
         topic: belongs,
         key: record.process_id().to_string().into(),
         value: value.clone(),
         headers: record.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
-    })
+    };
+    Ok((record, new))
 }
 
 /// The bytes as they came, with headers after KIP-1317. Beyond what any record may have only the beginning is kept, enough to see what

@@ -1,6 +1,6 @@
 //! What can be set.
 
-use crate::Stats;
+use crate::{Control, Stats};
 use framelake_wire::limits::BATCH_BYTES_MAX;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ pub struct Options {
     pub receive_max: Duration,
     /// Longest that the log may take to append a batch before the client is told to send it again. Default 10 s.
     pub append_max: Duration,
+    /// What programs are told to record; keep a clone to change it. Default: nothing is said.
+    pub control: Control,
     /// Where it is counted; keep a clone to read it.
     pub stats: Stats,
 }
@@ -24,6 +26,7 @@ impl Default for Options {
             in_flight_bytes_max: 8 * BATCH_BYTES_MAX,
             receive_max: Duration::from_secs(30),
             append_max: Duration::from_secs(10),
+            control: Control::default(),
             stats: Stats::default(),
         }
     }

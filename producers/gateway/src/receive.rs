@@ -37,7 +37,7 @@ pub(crate) async fn receive(
         }
         Err(refused) => {
             // A client that is still sending would otherwise see a broken connection in place of the answer.
-            let _ = timeout(receive_max, discard(body)).await;
+            let _ = timeout(receive_max, discard(body.into_data_stream())).await;
             Err(refused)
         }
     }
@@ -84,9 +84,27 @@ async fn read(mut body: BodyDataStream, expected: usize) -> Result<Bytes, Refuse
     Ok(bytes.freeze())
 }
 
+/// Reads a body that is no batch; `None` when it has more than `bytes_max` bytes, or does not come whole within `receive_max`.
+pub(crate) async fn receive_small(body: Body, bytes_max: usize, receive_max: Duration) -> Option<Bytes> {
+    let read = async {
+        let mut body = body.into_data_stream();
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.ok()?;
+            if bytes.len() + chunk.len() > bytes_max {
+                // As with a batch: the client is to see the answer.
+                discard(body).await;
+                return None;
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Some(bytes.freeze())
+    };
+    timeout(receive_max, read).await.ok().flatten()
+}
+
 /// Lets as much as two full batches pass by.
-async fn discard(body: Body) {
-    let mut body = body.into_data_stream();
+async fn discard(mut body: BodyDataStream) {
     let mut left = 2 * BATCH_BYTES_MAX;
     while let Some(Ok(chunk)) = body.next().await
         && chunk.len() <= left

@@ -1,13 +1,14 @@
 //! The routes: read, check, append, answer.
 
 use crate::{
-    Options, Refusal,
+    Options, Refusal, TEXT_BYTES_MAX, TEXTS_MAX, Texts,
     check::{Checked, Rejected, check},
-    receive::{Received, receive},
+    receive::{Received, receive, receive_small},
     refusal::{Refused, error},
 };
 use axum::{
     Json, Router,
+    body::Body,
     extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -21,6 +22,9 @@ use tokio::{sync::Semaphore, time::timeout};
 
 /// Longest that the log may take to say that it is there.
 const READY_MAX: Duration = Duration::from_secs(2);
+
+/// All texts at their longest, and as much again for their names and JSON's escapes.
+const CONTROL_BYTES_MAX: usize = 2 * (TEXTS_MAX + 1) * TEXT_BYTES_MAX;
 
 /// A log that is away is asked again soon; one that needs a person is not.
 const RETRY_SECONDS: u32 = 1;
@@ -40,16 +44,40 @@ pub fn router(log: Arc<dyn EventLog>, options: Options) -> Router {
     let gateway = Gateway { log, options, in_flight_kib: Arc::new(Semaphore::new(kib)) };
     Router::new()
         .route("/v1/records", post(records))
+        .route("/v1/control", get(control).put(put_control))
         .route("/health", get(async || Json(Standing { status: "alive" })))
         .route("/ready", get(ready))
         .method_not_allowed_fallback(async || {
-            let remedy = "POST /v1/records, GET /health and /ready";
+            let remedy = "POST /v1/records, GET and PUT /v1/control, GET /health and /ready";
             error(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".into(), remedy)
         })
         .fallback(async || {
             error(StatusCode::NOT_FOUND, "there is nothing at this path".into(), "post batches to /v1/records")
         })
         .with_state(gateway)
+}
+
+async fn control(State(gateway): State<Gateway>) -> Response {
+    Json(gateway.options.control.texts()).into_response()
+}
+
+async fn put_control(State(gateway): State<Gateway>, body: Body) -> Response {
+    let refused = |status, reason: String| {
+        let remedy = r#"give JSON such as {"default": "info", "exes": {"game": "info,net=debug"}, "processes": {}}; it takes the place of all there was"#;
+        error(status, reason, remedy)
+    };
+    let Some(body) = receive_small(body, CONTROL_BYTES_MAX, gateway.options.receive_max).await else {
+        let reason = format!("the body is over the limit of {CONTROL_BYTES_MAX} bytes, or did not come whole");
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, reason);
+    };
+    let texts: Texts = match serde_json::from_slice(&body) {
+        Ok(texts) => texts,
+        Err(reason) => return refused(StatusCode::BAD_REQUEST, format!("the body cannot be read: {reason}")),
+    };
+    match gateway.options.control.set(texts) {
+        Ok(()) => Json(gateway.options.control.texts()).into_response(),
+        Err(reason) => refused(StatusCode::BAD_REQUEST, reason),
+    }
 }
 
 #[derive(Serialize)]
@@ -72,6 +100,9 @@ struct Taken {
     /// For each record of the batch, in its order, where it stands in its topic; `null` for those rejected.
     positions: Vec<Option<Position>>,
     rejected: Vec<Rejected>,
+    /// What the process should record from now on, where anything is said of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -93,7 +124,7 @@ async fn records(State(gateway): State<Gateway>, request: Request) -> Response {
 impl Gateway {
     async fn take(&self, request: Request) -> Result<Taken, Refused> {
         let Received { bytes, permit } = receive(request, &self.in_flight_kib, self.options.receive_max).await?;
-        let Checked { records, rejected } = check(&bytes).map_err(|error| Refused {
+        let Checked { records, rejected, processes, programs } = check(&bytes).map_err(|error| Refused {
             refusal: Refusal::Unreadable,
             error: format!("the batch cannot be read: {error}"),
             remedy: "give for each record: its topic's length (1 byte), the topic, the record's length (4 bytes, little endian), the record",
@@ -110,7 +141,12 @@ impl Gateway {
             let accepted = topic_partition.topic != Topic::DeadLetters;
             accepted.then_some(Position { partition: topic_partition.partition, offset: offset.0 })
         };
-        Ok(Taken { positions: appended.into_iter().map(position).collect(), rejected })
+        let control = &self.options.control;
+        for (process_id, exe) in programs {
+            control.runs(process_id, &exe);
+        }
+        let control = control.text_for(processes);
+        Ok(Taken { positions: appended.into_iter().map(position).collect(), rejected, control })
     }
 
     /// Whatever keeps the log from taking a batch is 503 to its client, never 500: clients give up on a 500.

@@ -235,6 +235,40 @@ async fn what_is_no_batch_is_refused_with_a_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_should_record_goes_back_with_the_reply() {
+    let options = Options::default();
+    let control = options.control.clone();
+    let gateway = Gateway::start(Memory::default(), options).await;
+    let put = async |body: String| {
+        let request = |base| ureq::http::Request::put(format!("{base}/v1/control")).body(body.into_bytes()).unwrap();
+        gateway.send(request).await
+    };
+    let span = body(&[("framelake.spans", &block(0, StreamKind::SPAN, 10))]);
+    let texts = json!({"default": null, "exes": {"game": "info,net=debug"}, "processes": {}});
+    let reply = put(texts.to_string()).await;
+    assert_eq!((reply.status, &reply.body), (200, &texts), "{}", reply.body);
+    assert_eq!(gateway.get("/v1/control").await.body, texts);
+
+    // Nobody knows yet which program this is.
+    assert_eq!(gateway.post(span.clone()).await.body.get("control"), None);
+    let reply = gateway.post(body(&[("framelake.processes", &process())])).await;
+    assert_eq!(reply.body["control"], "info,net=debug");
+    assert_eq!(gateway.post(span.clone()).await.body["control"], "info,net=debug");
+
+    let process_id = PROCESS.to_string();
+    assert_eq!(put(json!({"processes": {process_id: "off"}}).to_string()).await.status, 200);
+    assert_eq!(gateway.post(span.clone()).await.body["control"], "off");
+    assert_eq!(control.texts().exes, [].into(), "all that was is gone");
+
+    put("loud".into()).await.assert_refused(400, None, "expected");
+    put(json!({"defualt": "info"}).to_string()).await.assert_refused(400, None, "defualt");
+    put(json!({"processes": {"game": "info"}}).to_string()).await.assert_refused(400, None, "no process id");
+    put(json!({"default": "x".repeat(4097)}).to_string()).await.assert_refused(400, None, "over the limit of 4096");
+    put("x".repeat(8 << 20)).await.assert_refused(413, None, "over the limit");
+    assert_eq!(gateway.post(span).await.body["control"], "off", "what is refused changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_batch_is_taken() {
     let gateway = Gateway::start(Memory::default(), Options::default()).await;
     let record = block(0, StreamKind::SPAN, 600 * 1024);

@@ -149,23 +149,22 @@ impl ArgValue for bool {
     }
 }
 
-/// A string no longer than [`STRING_BYTES_MAX`].
+/// A string. One longer than [`STRING_BYTES_MAX`] finds no room in any chunk: the slow path cuts it.
 #[derive(Clone, Copy, Debug)]
 pub struct Str<'a>(&'a str);
 
 impl<'a> Str<'a> {
-    /// The string, its end cut off where it is too long.
+    /// The string.
     #[inline(always)]
     pub fn new(text: &'a str) -> Self {
-        Self(if text.len() <= STRING_BYTES_MAX { text } else { cut(text) })
+        Self(text)
     }
 }
 
-#[cold]
-#[inline(never)]
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(STRING_BYTES_MAX)]
-}
+/// More words than any chunk has, and still few enough for 16 of them to be added up.
+const TOO_MANY_WORDS: usize = 1 << 24;
+/// From here on a call to copy bytes costs less than copying them word by word.
+const CALL_BYTES_MIN: usize = 64;
 
 impl ArgValue for Str<'_> {
     const CODE: u64 = Arg::Str("").code() as u64;
@@ -173,18 +172,35 @@ impl ArgValue for Str<'_> {
 
     #[inline(always)]
     fn words(&self) -> usize {
-        1 + self.0.len().div_ceil(8)
+        if self.0.len() <= STRING_BYTES_MAX { 1 + self.0.len().div_ceil(8) } else { TOO_MANY_WORDS }
     }
 
     #[inline(always)]
     unsafe fn write(&self, at: *mut u64) -> *mut u64 {
-        let (bytes, words) = (self.0.len(), self.0.len().div_ceil(8));
-        // SAFETY: there is room for one word and `words` more. The last one is zeroed first, so that all are initialized; without bytes it is the length.
+        let (from, bytes) = (self.0.as_ptr(), self.0.len());
+        // SAFETY: there is room for one word and as many more as the bytes fill; reads stay within the string.
         unsafe {
-            at.add(words).write(0);
             at.write(bytes as u64);
-            at.add(1).cast::<u8>().copy_from_nonoverlapping(self.0.as_ptr(), bytes);
-            at.add(1 + words)
+            let at = at.add(1);
+            if bytes >= CALL_BYTES_MIN {
+                return write_long(at, from, bytes);
+            }
+            let words = bytes / 8;
+            for index in 0..words {
+                at.add(index).write(from.cast::<u64>().add(index).read_unaligned());
+            }
+            let rest = bytes % 8;
+            if rest == 0 {
+                return at.add(words);
+            }
+            let last = if words > 0 {
+                // The last eight bytes, those before the rest shifted out.
+                (from.add(bytes - 8).cast::<u64>().read_unaligned().to_le() >> (64 - 8 * rest)).to_le()
+            } else {
+                last_word(from, rest)
+            };
+            at.add(words).write(last);
+            at.add(words + 1)
         }
     }
 
@@ -197,6 +213,41 @@ impl ArgValue for Str<'_> {
     fn as_arg(&self) -> Arg<'_> {
         Arg::Str(self.0)
     }
+}
+
+/// Writes a string's bytes, the last word padded with zeros.
+///
+/// # Safety
+/// There must be room at `at` for the words that `bytes` bytes at `from` fill, of which there must be one at least.
+#[inline(never)]
+unsafe fn write_long(at: *mut u64, from: *const u8, bytes: usize) -> *mut u64 {
+    let words = bytes.div_ceil(8);
+    // SAFETY: as promised. The last word is zeroed first, so that all of it is initialized.
+    unsafe {
+        at.add(words - 1).write(0);
+        at.cast::<u8>().copy_from_nonoverlapping(from, bytes);
+        at.add(words)
+    }
+}
+
+/// The 1 to 7 bytes at `from`, and zeros. Reads overlap rather than go one by one.
+///
+/// # Safety
+/// There must be `bytes` bytes at `from`, 1 to 7 of them.
+#[inline(always)]
+unsafe fn last_word(from: *const u8, bytes: usize) -> u64 {
+    // SAFETY: all reads lie within the `bytes` bytes.
+    let word = unsafe {
+        if bytes >= 4 {
+            let low = u64::from(from.cast::<u32>().read_unaligned().to_le());
+            let high = u64::from(from.add(bytes - 4).cast::<u32>().read_unaligned().to_le());
+            low | high << (8 * (bytes - 4))
+        } else {
+            let byte = |index: usize| u64::from(from.add(index).read()) << (8 * index);
+            byte(0) | byte(bytes / 2) | byte(bytes - 1)
+        }
+    };
+    word.to_le()
 }
 
 /// An argument of a type that only its `Display`, `Debug` and so on know.
@@ -471,11 +522,17 @@ mod tests {
         let args = (Str::new(""), Str::new("a"), 1_u8, Str::new("12345678"), Str::new("123456789"));
         let expected = [0, 1, bytes(b"a\0\0\0\0\0\0\0"), 1, 8, bytes(b"12345678"), 9, bytes(b"12345678")];
         assert_eq!(written(&args), [&expected[..], &[bytes(b"9\0\0\0\0\0\0\0")]].concat());
-        let long = "é".repeat(STRING_BYTES_MAX);
-        assert_eq!(Str::new(&long).0.len(), STRING_BYTES_MAX);
-        let odd = format!("a{long}");
-        assert_eq!(Str::new(&odd).0.len(), STRING_BYTES_MAX - 1);
-        assert_eq!(written(&(Str::new(&odd),)).len(), 1 + STRING_BYTES_MAX / 8);
+        let text = "abcdefghijklmnopqrstuvwxyz0123456789".repeat(10);
+        for length in 0..text.len() {
+            let mut expected = text.as_bytes()[..length].to_vec();
+            expected.resize(length.next_multiple_of(8), 0);
+            let expected = expected.chunks(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
+            assert!(written(&(Str::new(&text[..length]),)).into_iter().eq([length as u64].into_iter().chain(expected)));
+        }
+        // The longest that is written as it is; a longer one finds no room.
+        let long = "é".repeat(STRING_BYTES_MAX / 2);
+        assert_eq!(written(&(Str::new(&long),)).len(), 1 + STRING_BYTES_MAX / 8);
+        assert!(ArgValue::words(&Str::new(&format!("a{long}"))) > crate::chunk::CHUNK_WORDS);
     }
 
     #[allow(clippy::needless_borrow, reason = "as the macros write it, which do not know the type")]

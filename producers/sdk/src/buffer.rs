@@ -19,12 +19,17 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
+/// Words of the longest event without arguments.
+pub(crate) const SMALL_WORDS: usize = 4;
+
 /// A thread's buffer.
 #[repr(C, align(128))]
 pub(crate) struct Buffer {
     /// The published write position: everything before it in the chunk is whole.
     pub(crate) cursor: AtomicPtr<u64>,
-    /// One past the last word that may be written. Equal to `cursor` while a log line is being formatted behind it.
+    /// From here on there is no room for [`SMALL_WORDS`]; not above `cursor` while an event is being formatted behind it.
+    small_limit: Cell<*mut u64>,
+    /// One past the last word that may be written. Equal to `cursor` while an event is being formatted behind it.
     limit: Cell<*mut u64>,
     /// The chunk that `cursor` is in.
     chunk: Cell<Option<NonNull<Chunk>>>,
@@ -62,6 +67,7 @@ impl Buffer {
     pub(crate) const fn new(name: String, number: u64) -> Self {
         Self {
             cursor: AtomicPtr::new(ptr::null_mut()),
+            small_limit: Cell::new(ptr::null_mut()),
             limit: Cell::new(ptr::null_mut()),
             chunk: Cell::new(None),
             lost: [const { AtomicU64::new(0) }; Lost::COUNT],
@@ -77,10 +83,17 @@ impl Buffer {
         }
     }
 
+    /// Where [`SMALL_WORDS`] words may be written; `None` when the chunk has no room for them.
+    #[inline(always)]
+    pub(crate) fn room_for_small(&self) -> Option<*mut u64> {
+        // Loaded once: the compiler does not merge atomic loads.
+        let cursor = self.cursor.load(Relaxed);
+        (cursor < self.small_limit.get()).then_some(cursor)
+    }
+
     /// Where `words` words may be written; `None` when the chunk has no room for them.
     #[inline(always)]
     pub(crate) fn room(&self, words: usize) -> Option<*mut u64> {
-        // Loaded once: the compiler does not merge atomic loads.
         let cursor = self.cursor.load(Relaxed);
         let room = (self.limit.get() as usize).wrapping_sub(cursor as usize);
         (room >= words * 8).then_some(cursor)
@@ -118,7 +131,7 @@ impl Buffer {
         self.base.set(self.written());
         let cursor = self.cursor.load(Relaxed);
         let full = self.chunk.replace(Some(fresh));
-        self.limit.set(chunk::limit(fresh));
+        self.set_limit(chunk::limit(fresh));
         match full {
             // The link before the position: a reader that sees the position in the fresh chunk finds the way there.
             Some(full) => {
@@ -194,12 +207,19 @@ impl Buffer {
     /// Closes the room behind the write position, so that events recorded while a log line is formatted there take the slow path.
     /// Returns the limit for [`Buffer::reopen`].
     pub(crate) fn close(&self) -> *mut u64 {
-        self.limit.replace(self.cursor.load(Relaxed))
+        let limit = self.limit.get();
+        self.set_limit(self.cursor.load(Relaxed));
+        limit
     }
 
     /// Undoes [`Buffer::close`].
     pub(crate) fn reopen(&self, limit: *mut u64) {
+        self.set_limit(limit);
+    }
+
+    fn set_limit(&self, limit: *mut u64) {
         self.limit.set(limit);
+        self.small_limit.set(limit.wrapping_sub(SMALL_WORDS - 1));
     }
 
     /// The thread ends: nothing is written after this.

@@ -5,6 +5,7 @@
 use crate::site::Kind;
 use crate::{Error, Level, Result, clock, level, record};
 use std::str::FromStr;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 /// Rules per kind, the longest target first; the last has no target and always fits.
@@ -118,10 +119,10 @@ static FILTER: Mutex<Option<Filter>> = Mutex::new(None);
 pub(crate) fn set(filter: Filter) {
     let mut current = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
     let level_max = filter.level_max();
-    *current = Some(filter);
     // In this order: who sees the new generation finds the new filter.
+    *current = Some(filter);
     if clock::recording() != clock::OFF {
-        record::LEVEL.store(level_max, std::sync::atomic::Ordering::Relaxed);
+        record::LEVEL.store(level_max, Relaxed);
     }
     clock::renew();
 }
@@ -153,8 +154,8 @@ mod tests {
         let spans = |target| filter.allows(Kind::Span, 0, target);
         assert!(spans("ai") && !spans("physics::joints") && spans("physics::solver"));
         assert!(!filter.allows(Kind::Metric, 0, "game"));
-        assert_eq!(filter.level_max(), Level::Debug as u32);
-        assert_eq!("off".parse::<Filter>().unwrap().level_max(), 0);
+        assert_eq!((filter.level_max(), "off".parse::<Filter>().unwrap().level_max()), (Level::Debug as u32, 0));
+        assert!(!"off".parse::<Filter>().unwrap().allows(Kind::Log, Level::Fatal as u8, "game"));
         assert_eq!("".parse::<Filter>().unwrap(), Filter::default());
     }
 

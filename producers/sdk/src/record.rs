@@ -1,6 +1,8 @@
 //! What the macros call. The fast paths are inlined into the program; everything rare is in cold functions.
 
+use crate::{Level, PropertySet};
 use crate::arg::{Args, ErasedArg, Formatted};
+use crate::buffer::SMALL_WORDS;
 use crate::clock::{self, OFF};
 use crate::event::{
     ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, Lost, METRIC_ARGS, SPAN_BEGIN,
@@ -9,13 +11,12 @@ use crate::event::{
 use crate::site::CallSite;
 use crate::text::{self, Head};
 use crate::thread;
-use crate::{Level, PropertySet};
 use framelake_wire::{Arg, raw::WHOLE};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Lines up to this level may be recorded; 0 while nothing is.
+/// Lines up to this level may be recorded; 0 while nothing is. Most lines that are not are told by this alone.
 pub(crate) static LEVEL: AtomicU32 = AtomicU32::new(0);
 
 /// A call site whose events are recorded, and the clock to stamp them with.
@@ -32,21 +33,16 @@ impl On {
     }
 }
 
-/// Whether lines of `level` may be recorded now.
-#[inline(always)]
-#[must_use]
-pub fn log_enabled(level: Level) -> bool {
-    !cfg!(feature = "off") && level as u32 <= LEVEL.load(Relaxed)
-}
-
 /// Whether events of `site` are recorded now.
 #[inline(always)]
 #[must_use]
 pub fn on(site: &'static CallSite) -> Option<On> {
     let state = clock::recording();
-    if state == OFF {
-        return None;
-    }
+    if state == OFF { None } else { on_in(state, site) }
+}
+
+#[inline(always)]
+fn on_in(state: u32, site: &'static CallSite) -> Option<On> {
     let id = site.id(state);
     (id != 0).then_some(On { state, id })
 }
@@ -55,7 +51,11 @@ pub fn on(site: &'static CallSite) -> Option<On> {
 #[inline(always)]
 #[must_use]
 pub fn log_on(level: Level, site: &'static CallSite) -> Option<On> {
-    if log_enabled(level) { on(site) } else { None }
+    if cfg!(feature = "off") || level as u32 > LEVEL.load(Relaxed) {
+        return None;
+    }
+    // Where nothing is recorded after all no site has a number, so the state itself need not be looked at.
+    on_in(clock::recording(), site)
 }
 
 /// Records a line without arguments.
@@ -278,8 +278,9 @@ impl Drop for Entered {
 /// Writes one event; says whether it was recorded. What was not is counted as `lost`.
 #[inline(always)]
 fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bool {
+    const { assert!(1 + N <= SMALL_WORDS, "the quick look at the room is for this many words") };
     let buffer = thread::current();
-    let Some(cursor) = buffer.room(1 + N) else { return write_slowly(state, tag, &rest, lost) };
+    let Some(cursor) = buffer.room_for_small() else { return write_slowly(state, tag, &rest, lost) };
     let ticks = clock::now(state);
     // SAFETY: `room` said that 1 + N words fit at the cursor.
     unsafe {

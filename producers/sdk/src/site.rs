@@ -1,6 +1,7 @@
 //! Call sites: statics that the macros make, registered at their first use.
 
 use crate::aggregate::NO_PLACE;
+use crate::clock::OFF;
 use crate::filter;
 use crate::thread::{self, Busy};
 use framelake_wire::{encode, limits::STRING_BYTES_MAX};
@@ -131,6 +132,10 @@ impl CallSite {
     #[cold]
     #[inline(never)]
     fn find(&'static self, state: u32) -> u32 {
+        if state == OFF {
+            self.found.store(u64::from(OFF), Relaxed);
+            return 0;
+        }
         let Some(_busy) = Busy::enter() else {
             thread::count_unattributed();
             return 0;

@@ -12,6 +12,7 @@ use crate::thread::Busy;
 use framelake_wire::limits::STRING_BYTES_MAX;
 use framelake_wire::{Arg, raw::ARGS_MAX};
 use std::cell::{Cell, UnsafeCell};
+use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 use std::{fmt, ptr};
 
@@ -163,12 +164,12 @@ impl Text {
     }
 
     /// A text of at most `bytes_max` bytes: its length, its bytes, zeros up to a whole word.
-    fn text(&self, bytes_max: usize, arguments: fmt::Arguments<'_>) -> fmt::Result {
+    fn text(&self, bytes_max: usize, write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) -> fmt::Result {
         let begin = self.written();
         self.push(&[0; 8])?;
         self.left.set(bytes_max);
         // An error is a text that was cut, a chunk that ended, or a `Display` that failed: what it wrote before stays.
-        let _ = fmt::write(&mut Writer(self), arguments);
+        let _ = write(&mut Writer(self));
         if self.full.get() && self.is_open() {
             return Err(fmt::Error);
         }
@@ -179,16 +180,16 @@ impl Text {
     }
 
     fn arg(&self, bytes_max: usize, arg: &dyn ErasedArg) -> fmt::Result {
-        match (arg.as_formatted(), arg.as_arg()) {
-            (Some(arguments), _) => self.text(bytes_max, arguments),
-            (None, Arg::Str(text) | Arg::Text(text)) => self.text(bytes_max, format_args!("{text}")),
-            (None, _) => {
-                let mut word = [0; 1];
-                // SAFETY: what is no text is one word.
-                unsafe { arg.write(word.as_mut_ptr()) };
-                self.push(&word[0].to_ne_bytes())
-            }
+        if let Some(arguments) = arg.as_formatted() {
+            return self.text(bytes_max, |writer| fmt::write(writer, arguments));
         }
+        if let Arg::Str(text) | Arg::Text(text) = arg.as_arg() {
+            return self.text(bytes_max, |writer| writer.write_str(text));
+        }
+        let mut word = [0; 1];
+        // SAFETY: what is no text is one word.
+        unsafe { arg.write(word.as_mut_ptr()) };
+        self.push(&word[0].to_ne_bytes())
     }
 }
 

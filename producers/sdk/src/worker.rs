@@ -13,11 +13,11 @@ use crate::report::{Report, Stats, StreamReport};
 use crate::sampler::Sampler;
 use crate::stream::{Outlet, Stream, kind_stats};
 use crate::{chunk, record, thread, wake};
+use std::sync::atomic::Ordering::Relaxed;
 use framelake_transport::{Outgoing, Sender};
 use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
 use framelake_wire::{Process, StreamId, StreamKind, TimeSample, Topic};
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

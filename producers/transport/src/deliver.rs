@@ -20,7 +20,7 @@ pub enum Outcome {
     Kept {
         /// Those that will never be kept.
         refused: Vec<Refusal>,
-        /// What the other side would have recorded from now on, where it says so: a filter such as `info,net=debug`, not looked into here.
+        /// What the other side would have recorded from now on, where it says so: a filter such as `info,net=debug`, not looked into here. Kafka never does.
         control: Option<String>,
     },
     /// Not known to be kept: send it all again, not before `after` where the other side said so.

@@ -4,6 +4,8 @@
 //! written once from front to end, read once from front to end, and removed when the server keeps all its records; nothing is ever
 //! changed in place. After a crash the files stay, and the next program that uses the directory takes over those of processes that are gone.
 //!
+//! Order within a class holds but for what was in flight at the end of a program: that is written last.
+//!
 //! Not synced: what was written outlives the program, not the machine. Only the sending thread reads and writes here.
 
 mod files;

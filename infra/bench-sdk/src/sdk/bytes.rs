@@ -3,10 +3,11 @@
 //! Spans: 100 names, call tree up to 12 deep, log-normal times between edges; about 2.1 bytes of entropy per edge.
 
 use framelake_wire::{
-    Block, BlockId, ProcessId, StreamId, StreamKind, TimeSample, decode,
+    Arg, Block, BlockId, ProcessId, StreamId, StreamKind, TimeSample, decode,
     encode::{
-        CallSite, Dictionary, LogEncoder, MetricEncoder, PropertiesId, Seal, SiteId, SpanEncoder, ThreadId, Value,
+        AsyncEncoder, CallSite, Dictionary, LogEncoder, MetricEncoder, PropertiesId, Seal, SiteId, SpanEncoder, ThreadId, Value,
     },
+    raw::{Raw, RawBuf},
 };
 use std::time::Instant;
 
@@ -102,6 +103,7 @@ macro_rules! encoder {
 }
 
 encoder!(SpanEncoder, StreamKind::SPAN, decode::spans);
+encoder!(AsyncEncoder, StreamKind::ASYNC, decode::async_spans);
 encoder!(LogEncoder, StreamKind::LOG, decode::logs);
 encoder!(MetricEncoder, StreamKind::METRIC, decode::metrics);
 
@@ -202,6 +204,40 @@ fn spans(stream: &'static str, edges: &[Edge], names: &Names) -> Figure {
     )
 }
 
+/// Requests of some 40 µs that overlap, half of them within others.
+fn async_spans(stream: &'static str, events: usize, random: &mut Random, names: &Names) -> Figure {
+    #[derive(Clone, Copy)]
+    enum What {
+        Begin(u64, SiteId),
+        End,
+    }
+    let (mut edges, mut open) = (Vec::new(), Vec::new());
+    let (mut ticks, mut id) = (1_000_000, 0);
+    while edges.len() < events {
+        ticks += random.log_normal(1400.0, 1.0);
+        if open.is_empty() || (open.len() < 40 && random.below(2) == 0) {
+            let site = (random.unit() * random.unit() * f64::from(SITES)) as u32;
+            let parent = if random.below(2) == 0 { 0 } else { open.last().copied().unwrap_or(0) };
+            id += 1;
+            open.push(id);
+            edges.push((id, ticks, What::Begin(parent, SiteId(site))));
+        } else {
+            let ended = open.swap_remove(random.below(open.len() as u64) as usize);
+            edges.push((ended, ticks, What::End));
+        }
+    }
+    let push = |encoder: &mut AsyncEncoder, &(id, ticks, what): &(u64, u64, What)| match what {
+        What::Begin(parent, site) => encoder.begin(id, parent, site, ThreadId((id % 4) as u32), ticks, Raw::default()),
+        What::End => encoder.end(id, ticks),
+    };
+    measure(stream, &edges, names, push, |encoder| {
+        // The next round begins with none open.
+        for id in open.iter().copied() {
+            encoder.end(id, ticks);
+        }
+    })
+}
+
 /// `count` times at which something happens, some microseconds apart.
 fn times(count: usize, random: &mut Random) -> Vec<u64> {
     let mut ticks = 1_000_000;
@@ -228,11 +264,12 @@ fn argument_logs(stream: &'static str, lines: usize, random: &mut Random, names:
         .into_iter()
         .map(|ticks| {
             let (user, map, latency) = (random.below(10_000), random.below(20), random.below(5_000));
-            (ticks, format!("player {user:05} joined map castle-{map:02} after {latency:4} ms, welcome"))
+            // As of `"player {:05} joined map castle-{:02} after {:4} ms, welcome"`: 53 bytes each when printed.
+            (ticks, RawBuf::of(&[user, map, latency].map(Arg::U64)))
         })
         .collect();
-    let push = |encoder: &mut LogEncoder, (ticks, text): &(u64, String)| {
-        encoder.push(SiteId(3), ThreadId(0), *ticks, Some(text))
+    let push = |encoder: &mut LogEncoder, (ticks, args): &(u64, RawBuf)| {
+        encoder.push_args(SiteId(3), ThreadId(0), *ticks, args.as_raw())
     };
     measure(stream, &events, names, push, |_| ())
 }
@@ -252,6 +289,7 @@ fn metrics(
 }
 
 pub(crate) const SPANS: &str = "nested thread spans, 100 names";
+pub(crate) const ASYNC_SPANS: &str = "async spans";
 pub(crate) const TIGHT_SPANS: &str = "thread spans, tight loop";
 pub(crate) const STATIC_LOGS: &str = "static logs";
 pub(crate) const ARGUMENT_LOGS: &str = "logs, 3 arguments (53-byte messages)";
@@ -280,6 +318,7 @@ pub(crate) fn figures() -> Vec<Figure> {
         figures.push(spans(SPANS, &call_tree(count, random), names));
         figures.push(spans(TIGHT_SPANS, &tight_loop(count, random), names));
         figures.push(static_logs(STATIC_LOGS, count, random, names));
+        figures.push(async_spans(ASYNC_SPANS, count, random, names));
         figures.push(argument_logs(ARGUMENT_LOGS, count, random, names));
         let mut walk = 0;
         figures.push(metrics(WALK, count, random, names, |random| {

@@ -50,8 +50,12 @@ const TREE_SPANS: u64 = 19;
 
 pub(crate) fn produce(options: &Options) -> anyhow::Result<()> {
     let cpu_before = own_cpu();
-    let framelake =
-        Builder::new().app("bench").endpoint(&options.endpoint).shutdown_timeout(Duration::from_secs(120)).start()?;
+    let framelake = Builder::new()
+        .app("bench")
+        .endpoint(&options.endpoint)
+        .no_spool()
+        .shutdown_timeout(Duration::from_secs(120))
+        .start()?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
     let start = Instant::now();
     record(options);

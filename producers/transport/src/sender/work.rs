@@ -226,7 +226,8 @@ impl Work {
     /// Keeps trying until every record of `batch` is kept or refused, or the sender is stopped.
     fn send(&mut self, batch: &InFlight) {
         let records = batch.records.as_slice();
-        let mut parts = vec![0..records.len()];
+        let whole = 0..records.len();
+        let mut parts = vec![whole];
         while let Some(part) = parts.pop() {
             let deadline = self.attempt_deadline();
             match self.carrier.deliver(&records[part.clone()], deadline) {
