@@ -10,34 +10,53 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The state in which events are not recorded.
 pub(crate) const OFF: u32 = 0;
 /// Events are stamped by the processor's counter.
-pub(crate) const COUNTER: u32 = 1;
+pub(crate) const COUNTER: u32 = 0b10;
 /// Events are stamped by the operating system's monotonic clock.
-pub(crate) const MONOTONIC: u32 = 2;
+pub(crate) const MONOTONIC: u32 = 0b11;
 
 const CLOCK_BITS: u32 = 2;
 const CLOCK_MASK: u32 = (1 << CLOCK_BITS) - 1;
+/// Tells the clocks apart: one bit, looked at in each event.
+const IS_MONOTONIC: u32 = COUNTER ^ MONOTONIC;
 
-/// Whether events are recorded, by which clock, and since when what was found out about call sites holds: [`OFF`], or the clock and above it a
-/// generation. One load answers all.
-static STATE: AtomicU32 = AtomicU32::new(OFF);
-static GENERATION: AtomicU32 = AtomicU32::new(0);
-
-/// Records by `clock` from now on; call sites find out anew whether they are to be recorded.
-pub(crate) fn start_recording(clock: u32) {
-    STATE.store(next_generation() | clock, Release);
+/// What each event looks at first, side by side.
+struct Recording {
+    /// Whether events are recorded, by which clock, and since when what was found out about call sites holds: [`OFF`], or the clock and above it a
+    /// generation. One load answers all.
+    state: AtomicU32,
+    /// Lines up to this level may be recorded; 0 while nothing is. Most lines that are not are told by this alone.
+    level: AtomicU32,
 }
 
-/// Call sites find out anew whether they are to be recorded, if any are.
-pub(crate) fn renew() {
+static RECORDING: Recording = Recording { state: AtomicU32::new(OFF), level: AtomicU32::new(0) };
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// Records by `clock` from now on, lines up to `level`; call sites find out anew whether they are to be recorded.
+pub(crate) fn start_recording(clock: u32, level: u32) {
+    RECORDING.state.store(next_generation() | clock, Release);
+    RECORDING.level.store(level, Relaxed);
+}
+
+/// Call sites find out anew whether they are to be recorded, if any are, and lines up to `level` may be.
+pub(crate) fn renew(level: u32) {
     let generation = next_generation();
     let renewed = |state| (state != OFF).then_some(generation | state & CLOCK_MASK);
     // Where recording stops meanwhile it stays off.
-    let _ = STATE.fetch_update(Release, Relaxed, renewed);
+    if RECORDING.state.fetch_update(Release, Relaxed, renewed).is_ok() {
+        RECORDING.level.store(level, Relaxed);
+    }
 }
 
 /// Nothing is recorded from now on.
 pub(crate) fn stop_recording() {
-    STATE.store(OFF, Release);
+    RECORDING.level.store(0, Relaxed);
+    RECORDING.state.store(OFF, Release);
+}
+
+/// Whether lines of this level may be recorded.
+#[inline(always)]
+pub(crate) fn records_level(level: u32) -> bool {
+    !cfg!(feature = "off") && level <= RECORDING.level.load(Relaxed)
 }
 
 /// Those of one generation are not taken for those of another before a billion more went by.
@@ -65,13 +84,13 @@ pub(crate) fn domain(clock: u32) -> &'static str {
 /// The ticks now of the clock that `state` (or a clock alone) says.
 #[inline(always)]
 pub(crate) fn now(state: u32) -> u64 {
-    if state & CLOCK_MASK == COUNTER { counter() } else { monotonic_ns().cast_unsigned() }
+    if state & IS_MONOTONIC == 0 { counter() } else { monotonic_ns().cast_unsigned() }
 }
 
 /// The state: [`OFF`] when events are not recorded.
 #[inline(always)]
 pub(crate) fn recording() -> u32 {
-    if cfg!(feature = "off") { OFF } else { STATE.load(Relaxed) }
+    if cfg!(feature = "off") { OFF } else { RECORDING.state.load(Relaxed) }
 }
 
 /// All clocks at one instant.

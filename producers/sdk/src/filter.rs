@@ -3,9 +3,8 @@
 //! Asked once per call site and change, never on the hot path: a call site keeps the answer (see [`crate::site::CallSite`]).
 
 use crate::site::Kind;
-use crate::{Error, Level, Result, clock, level, record};
+use crate::{Error, Level, Result, clock, level};
 use std::str::FromStr;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 /// Rules per kind, the longest target first; the last has no target and always fits.
@@ -121,10 +120,7 @@ pub(crate) fn set(filter: Filter) {
     let level_max = filter.level_max();
     // In this order: who sees the new generation finds the new filter.
     *current = Some(filter);
-    if clock::recording() != clock::OFF {
-        record::LEVEL.store(level_max, Relaxed);
-    }
-    clock::renew();
+    clock::renew(level_max);
 }
 
 /// The least urgent level of which lines may be recorded; 0 for none.

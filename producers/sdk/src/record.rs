@@ -1,6 +1,5 @@
 //! What the macros call. The fast paths are inlined into the program; everything rare is in cold functions.
 
-use crate::{Level, PropertySet};
 use crate::arg::{Args, ErasedArg, Formatted};
 use crate::buffer::SMALL_WORDS;
 use crate::clock::{self, OFF};
@@ -11,13 +10,10 @@ use crate::event::{
 use crate::site::CallSite;
 use crate::text::{self, Head};
 use crate::thread;
+use crate::{Level, PropertySet};
 use framelake_wire::{Arg, raw::WHOLE};
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-/// Lines up to this level may be recorded; 0 while nothing is. Most lines that are not are told by this alone.
-pub(crate) static LEVEL: AtomicU32 = AtomicU32::new(0);
 
 /// A call site whose events are recorded, and the clock to stamp them with.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +47,7 @@ fn on_in(state: u32, site: &'static CallSite) -> Option<On> {
 #[inline(always)]
 #[must_use]
 pub fn log_on(level: Level, site: &'static CallSite) -> Option<On> {
-    if cfg!(feature = "off") || level as u32 > LEVEL.load(Relaxed) {
+    if !clock::records_level(level as u32) {
         return None;
     }
     // Where nothing is recorded after all no site has a number, so the state itself need not be looked at.
@@ -153,7 +149,10 @@ impl Span {
     #[inline(always)]
     pub fn begin(site: &'static CallSite) -> Self {
         match on(site) {
-            Some(on) => Self::of(on, write(on.state, SPAN_BEGIN, [u64::from(on.id)], Lost::Spans)),
+            Some(on) => {
+                thread::current().prefetch();
+                Self::of(on, write(on.state, SPAN_BEGIN, [u64::from(on.id)], Lost::Spans))
+            }
             None => Self::none(),
         }
     }

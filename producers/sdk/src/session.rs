@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::report::{Report, Stats};
 use crate::settings::Settings;
 use crate::worker::{self, Worker};
-use crate::{Error, Result, attachment, chunk, environment, filter, panic, process_info, record, wake};
+use crate::{Error, Result, attachment, chunk, environment, filter, panic, process_info, wake};
 use framelake_transport::{ConnectOptions, Deliver, Options, Sender, connect_with};
 use framelake_wire::ProcessId;
 use std::process::Command;
@@ -90,8 +90,7 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
         worker: Mutex::new(Some(thread)),
     }));
     filter::set(settings.filter);
-    clock::start_recording(clock);
-    record::LEVEL.store(filter::level_max(), Relaxed);
+    clock::start_recording(clock, filter::level_max());
     Ok(Guard { process_id: Some(process_id), ended: false })
 }
 

@@ -130,15 +130,12 @@ impl Text {
         unsafe { (*self.spilled.get()).as_ref() }.map_or(0, Vec::len)
     }
 
+    #[inline]
     fn push(&self, bytes: &[u8]) -> fmt::Result {
-        if !self.is_open() {
-            // SAFETY: as in `set_spilled`; while busy, an instrumented allocator that logs gets no further than the check in `record`.
-            let Some(spilled) = (unsafe { &mut *self.spilled.get() }) else { return Err(fmt::Error) };
-            let _busy = Busy::enter();
-            spilled.extend_from_slice(bytes);
-            return Ok(());
-        }
         let at = self.at.get();
+        if at.is_null() {
+            return self.push_spilled(bytes);
+        }
         if self.full.get() || (self.limit.get() as usize - at as usize) < bytes.len() {
             self.full.set(true);
             return Err(fmt::Error);
@@ -146,6 +143,41 @@ impl Text {
         // SAFETY: there is room, which nobody else writes to while this is open.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len()) };
         self.at.set(at.wrapping_add(bytes.len()));
+        Ok(())
+    }
+
+    #[cold]
+    fn push_spilled(&self, bytes: &[u8]) -> fmt::Result {
+        // SAFETY: as in `set_spilled`; while busy, an instrumented allocator that logs gets no further than the check in `record`.
+        let Some(spilled) = (unsafe { &mut *self.spilled.get() }) else { return Err(fmt::Error) };
+        let _busy = Busy::enter();
+        spilled.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Appends a whole word. What was written so far is whole words.
+    #[inline]
+    fn word(&self, word: u64) -> fmt::Result {
+        let at = self.at.get();
+        if at.is_null() || self.limit.get() as usize - (at as usize) < 8 {
+            return self.push(&word.to_ne_bytes());
+        }
+        // SAFETY: there is room, which nobody else writes to while this is open; words are where words belong.
+        unsafe { at.cast::<u64>().write(word) };
+        self.at.set(at.wrapping_add(8));
+        Ok(())
+    }
+
+    /// Appends zeros up to a whole word.
+    #[inline]
+    fn pad(&self, bytes: usize) -> fmt::Result {
+        let (at, missing) = (self.at.get(), bytes.next_multiple_of(8) - bytes);
+        if at.is_null() || self.limit.get() as usize - (at as usize) < 8 {
+            return self.push(&[0; 8][..missing]);
+        }
+        // SAFETY: as in `word`; what is beyond the missing bytes is written later or never looked at.
+        unsafe { at.cast::<u64>().write_unaligned(0) };
+        self.at.set(at.wrapping_add(missing));
         Ok(())
     }
 
@@ -166,7 +198,7 @@ impl Text {
     /// A text of at most `bytes_max` bytes: its length, its bytes, zeros up to a whole word.
     fn text(&self, bytes_max: usize, write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) -> fmt::Result {
         let begin = self.written();
-        self.push(&[0; 8])?;
+        self.word(0)?;
         self.left.set(bytes_max);
         // An error is a text that was cut, a chunk that ended, or a `Display` that failed: what it wrote before stays.
         let _ = write(&mut Writer(self));
@@ -174,7 +206,7 @@ impl Text {
             return Err(fmt::Error);
         }
         let bytes = self.written() - begin - 8;
-        self.push(&[0; 8][..bytes.next_multiple_of(8) - bytes])?;
+        self.pad(bytes)?;
         self.patch(begin, bytes as u64);
         Ok(())
     }
@@ -189,7 +221,7 @@ impl Text {
         let mut word = [0; 1];
         // SAFETY: what is no text is one word.
         unsafe { arg.write(word.as_mut_ptr()) };
-        self.push(&word[0].to_ne_bytes())
+        self.word(word[0])
     }
 }
 

@@ -12,8 +12,7 @@ use crate::reader::{Event, Reader, Snapshot};
 use crate::report::{Report, Stats, StreamReport};
 use crate::sampler::Sampler;
 use crate::stream::{Outlet, Stream, kind_stats};
-use crate::{chunk, record, thread, wake};
-use std::sync::atomic::Ordering::Relaxed;
+use crate::{chunk, thread, wake};
 use framelake_transport::{Outgoing, Sender};
 use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
 use framelake_wire::{Process, StreamId, StreamKind, TimeSample, Topic};
@@ -359,7 +358,6 @@ impl ThreadStream {
 
 /// From now on events are ignored.
 pub(crate) fn stop_recording() {
-    record::LEVEL.store(0, Relaxed);
     clock::stop_recording();
 }
 

@@ -18,7 +18,7 @@ struct Names(Vec<[String; 3]>);
 impl Dictionary for Names {
     fn site(&self, id: SiteId) -> CallSite<'_> {
         let [name, target, file] = &self.0[id.0 as usize];
-        CallSite { name, target, file, line: 10 + 7 * id.0, level: 4, unit: "ns" }
+        CallSite { name, target, file, line: 10 + 7 * id.0, level: 4, unit: "ns", ..CallSite::default() }
     }
     fn properties(&self, _: PropertiesId) -> &[(String, String)] {
         &[]
