@@ -10,6 +10,7 @@ pub(crate) use settings::{SETTINGS, Setting};
 
 use anyhow::{Context, bail};
 use clap::ArgMatches;
+use framelake_query::OnCorrupt;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -171,6 +172,7 @@ pub(crate) struct Config {
     pub(crate) writer_segment_age_max: Duration,
     pub(crate) query_memory_max: u64,
     pub(crate) query_timeout: Duration,
+    pub(crate) query_on_corrupt: OnCorrupt,
     pub(crate) query_threads: usize,
     pub(crate) maintain_data_bytes_max: u64,
 }
@@ -212,6 +214,8 @@ impl Config {
             })?,
             query_memory_max: values.parse("query.memory_max", units::bytes)?,
             query_timeout: values.parse("query.timeout", units::duration)?,
+            query_on_corrupt: values
+                .parse("query.on_corrupt", |text| text.parse().map_err(|reason: String| anyhow::anyhow!(reason)))?,
             query_threads: values.parse("query.threads", |text| match text {
                 "auto" => Ok(std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
                 text => number_within(text, 1, 1024).map(|threads| threads as usize),

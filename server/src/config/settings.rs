@@ -83,6 +83,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Memory of all running queries, of which one may take half; what does not fit is spilled to the data directory or refused",
     ),
     setting("query.timeout", "5m", "DURATION", "How long one query may run"),
+    setting(
+        "query.on_corrupt",
+        "skip",
+        "skip|error",
+        "What a block that cannot be decoded does to a query: the rest is answered and decode_errors lists it, or the query fails; a client asks for either with the header x-framelake-on-corrupt",
+    ),
     setting("query.threads", "auto", "COUNT", "Threads that plan and run queries; auto is one per core"),
     setting(
         "maintain.data_bytes_max",

@@ -18,6 +18,7 @@ pub(crate) fn build(
         memory_limit: usize::try_from(config.query_memory_max).unwrap_or(usize::MAX),
         query_timeout: config.query_timeout,
         target_partitions: config.query_threads,
+        on_corrupt: config.query_on_corrupt,
         spill_directory: stores.data_dir.as_ref().map(|data_dir| data_dir.path().join("spill")),
         ..EngineOptions::default()
     };

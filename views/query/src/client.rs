@@ -1,6 +1,7 @@
 //! A FlightSQL client, for the command line, the demo and tests.
 
-use crate::flight::DICTIONARIES_HEADER;
+use crate::OnCorrupt;
+use crate::flight::{DICTIONARIES_HEADER, ON_CORRUPT_HEADER};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow_flight::decode::FlightRecordBatchStream;
@@ -74,6 +75,11 @@ impl Client {
         let mut inner = FlightSqlServiceClient::new_from_inner(inner);
         inner.set_header(DICTIONARIES_HEADER, "keep");
         Ok(Self { inner })
+    }
+
+    /// Says what a block that cannot be decoded does to the queries from here on.
+    pub fn set_on_corrupt(&mut self, on_corrupt: OnCorrupt) {
+        self.inner.set_header(ON_CORRUPT_HEADER, on_corrupt.as_str());
     }
 
     /// Asks; the answer's columns are known before its first rows.

@@ -3,6 +3,7 @@
 use crate::{
     counters::{CounterValues, Counters},
     decode_errors::DecodeErrors,
+    on_corrupt::OnCorrupt,
     query_memory::QueryMemory,
     tables,
 };
@@ -45,6 +46,8 @@ pub struct EngineOptions {
     pub spill_bytes_max: u64,
     /// Bytes of decoded blocks that are kept for the next query.
     pub block_cache_bytes: usize,
+    /// What a block that cannot be decoded does to a query whose client did not say.
+    pub on_corrupt: OnCorrupt,
 }
 
 impl Default for EngineOptions {
@@ -59,6 +62,7 @@ impl Default for EngineOptions {
             spill_bytes_max: 4 * 1024 * 1024 * 1024,
             // 64 MiB: the last minute of some 10 processes, decoded.
             block_cache_bytes: 64 * 1024 * 1024,
+            on_corrupt: OnCorrupt::default(),
         }
     }
 }
@@ -120,7 +124,8 @@ impl Engine {
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(true)
-            .with_target_partitions(options.target_partitions.max(1));
+            .with_target_partitions(options.target_partitions.max(1))
+            .with_extension(Arc::new(options.on_corrupt));
         let settings = config.options_mut();
         settings.execution.time_zone = Some("UTC".into());
         // The generic dialect allows a comma before FROM and so takes the columns `end` and `offset` for the end of a select list.
@@ -141,6 +146,8 @@ impl Engine {
 
     /// A session for one query: the tables, and a memory pool of its own ([`EngineOptions::query_memory_limit`]) within that of all. Cheap enough to be
     /// made for each.
+    ///
+    /// Its configuration has an [`OnCorrupt`] as extension, [`EngineOptions::on_corrupt`] unless the caller sets another.
     ///
     /// SELECT only is for the caller to enforce (`SQLOptions::verify_plan`); there is nothing in the session that could be written to.
     #[must_use]

@@ -10,8 +10,10 @@ mod counters;
 mod decode_errors;
 mod engine;
 pub mod flight;
+mod on_corrupt;
 mod query_memory;
 pub mod tables;
 
 pub use counters::CounterValues;
 pub use engine::{CATALOG, Engine, EngineOptions, SCHEMA};
+pub use on_corrupt::OnCorrupt;

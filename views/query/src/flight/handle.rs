@@ -1,6 +1,8 @@
 //! What a ticket or a prepared statement's handle says.
 
+use super::asked::{self, Asked};
 use super::error;
+use crate::OnCorrupt;
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
@@ -24,11 +26,22 @@ pub(super) struct Handle {
     /// How the announced schema treats dictionaries, so that DoGet keeps its word.
     #[prost(bool, tag = "4")]
     pub(super) keep_dictionaries: bool,
+    /// What a block that cannot be decoded does to the query; empty leaves it to the server.
+    #[prost(string, tag = "5")]
+    on_corrupt: String,
 }
 
 impl Handle {
-    pub(super) fn new(sql: String, parameters: Bytes, keep_dictionaries: bool) -> Self {
-        Self { id: Bytes::copy_from_slice(Uuid::new_v4().as_bytes()), sql, parameters, keep_dictionaries }
+    pub(super) fn new(sql: String, parameters: Bytes, asked: Asked) -> Self {
+        let id = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
+        let Asked { keep_dictionaries, on_corrupt } = asked;
+        let on_corrupt = on_corrupt.map_or("", OnCorrupt::as_str).to_owned();
+        Self { id, sql, parameters, keep_dictionaries, on_corrupt }
+    }
+
+    /// What a block that cannot be decoded does to the query, where it was said.
+    pub(super) fn on_corrupt(&self) -> Result<Option<OnCorrupt>, Status> {
+        (!self.on_corrupt.is_empty()).then(|| asked::on_corrupt(&self.on_corrupt)).transpose()
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Status> {

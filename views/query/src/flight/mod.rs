@@ -6,6 +6,7 @@
 //! Not here: what the tables are ([`Sessions`] brings them), who may ask (there is no authentication yet), transactions, ingestion.
 
 mod action;
+mod asked;
 mod cooperative;
 mod error;
 mod handle;
@@ -22,6 +23,7 @@ mod statement;
 mod wire;
 mod xdbc;
 
+pub use asked::ON_CORRUPT_HEADER;
 pub use cooperative::wrap_nodes_with_several_inputs;
 pub use serve::serve;
 pub use service::{Options, Service, service};

@@ -1,11 +1,12 @@
 //! The service: which call asks for what.
 
 use super::action::{self, SessionOptions};
+use super::asked::Asked;
 use super::handle::{self, Handle};
 use super::parameters::Parameters;
 use super::remembered::Remembered;
 use super::run::{Reply, Runner};
-use super::wire::{Wire, keeps_dictionaries};
+use super::wire::Wire;
 use super::{Sessions, cooperative, error, metadata, statement};
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -133,7 +134,10 @@ impl Shared {
         self: Arc<Self>,
         handle: Handle,
     ) -> Result<impl Stream<Item = Result<FlightData, Status>> + Send, Status> {
-        let state = self.sessions.session().state();
+        let mut state = self.sessions.session().state();
+        if let Some(on_corrupt) = handle.on_corrupt()? {
+            state.config_mut().set_extension(Arc::new(on_corrupt));
+        }
         let plan = self.bound_plan(&state, &handle).await?;
         let wire = Wire::new(plan.schema().as_arrow(), handle.keep_dictionaries);
         let plan = state.create_physical_plan(&plan).await.map_err(error::status)?;
@@ -145,28 +149,29 @@ impl Shared {
     async fn prepare(
         self: Arc<Self>,
         sql: String,
-        keep_dictionaries: bool,
+        asked: Asked,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let plan = statement::plan(&self.sessions.session().state(), &sql).await?;
         let parameters = Parameters::of(&plan)?;
         let parameter_schema = parameters.schema();
         let plan = parameters.bind_nulls(plan)?;
-        let wire = Wire::new(plan.schema().as_arrow(), keep_dictionaries);
+        let wire = Wire::new(plan.schema().as_arrow(), asked.keep_dictionaries);
         Ok(ActionCreatePreparedStatementResult {
-            prepared_statement_handle: Handle::new(sql, Bytes::new(), keep_dictionaries).bytes(),
+            prepared_statement_handle: Handle::new(sql, Bytes::new(), asked).bytes(),
             dataset_schema: schema_message(wire.schema())?,
             parameter_schema: schema_message(&parameter_schema)?,
         })
     }
 
     /// What a prepared statement runs as now: a handle of its own, since its plan depends on what is bound.
-    fn prepared(&self, handle: &[u8], keep_dictionaries: bool) -> Result<Handle, Status> {
+    fn prepared(&self, handle: &[u8], asked: Asked) -> Result<Handle, Status> {
         let handle = Handle::read(handle)?;
+        let asked = Asked { on_corrupt: asked.on_corrupt.or(handle.on_corrupt()?), ..asked };
         let parameters = match handle.parameters.is_empty() {
             true => self.parameters.get(handle.id(), Instant::now()).unwrap_or_default(),
             false => handle.parameters,
         };
-        Ok(Handle::new(handle.sql, parameters, keep_dictionaries))
+        Ok(Handle::new(handle.sql, parameters, asked))
     }
 
     async fn bind(&self, handle: &[u8], rows: Streaming<FlightData>, first: FlightData) -> Result<Bytes, Status> {
@@ -188,22 +193,16 @@ impl Shared {
         Ok(handle.bytes())
     }
 
-    async fn info(
-        self: Arc<Self>,
-        descriptor: FlightDescriptor,
-        keep_dictionaries: bool,
-    ) -> Result<FlightInfo, Status> {
+    async fn info(self: Arc<Self>, descriptor: FlightDescriptor, asked: Asked) -> Result<FlightInfo, Status> {
         let command = command(&descriptor)?;
         let handle = match &command {
-            Command::CommandStatementQuery(query) => Handle::new(query.query.clone(), Bytes::new(), keep_dictionaries),
-            Command::CommandPreparedStatementQuery(query) => {
-                self.prepared(&query.prepared_statement_handle, keep_dictionaries)?
-            }
+            Command::CommandStatementQuery(query) => Handle::new(query.query.clone(), Bytes::new(), asked),
+            Command::CommandPreparedStatementQuery(query) => self.prepared(&query.prepared_statement_handle, asked)?,
             Command::CommandStatementUpdate(update) => return Err(statement::refused(&update.query)),
             _ => {
                 let schema = metadata::schema(&command)?.ok_or_else(|| missing(command.type_url()))?;
                 // Announced as it is encoded, and asked for by the command itself.
-                let wire = Wire::new(&schema, keep_dictionaries);
+                let wire = Wire::new(&schema, asked.keep_dictionaries);
                 return info(wire.schema(), command.into_any(), descriptor);
             }
         };
@@ -257,31 +256,31 @@ impl FlightService for Service {
     }
 
     async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
-        let keep_dictionaries = keeps_dictionaries(request.metadata());
-        self.shared.clone().info(request.into_inner(), keep_dictionaries).await.map(Response::new)
+        let asked = Asked::by(request.metadata())?;
+        self.shared.clone().info(request.into_inner(), asked).await.map(Response::new)
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        let keep_dictionaries = keeps_dictionaries(request.metadata());
-        let info = self.shared.clone().info(request.into_inner(), keep_dictionaries).await?;
+        let asked = Asked::by(request.metadata())?;
+        let info = self.shared.clone().info(request.into_inner(), asked).await?;
         Ok(Response::new(SchemaResult { schema: info.schema }))
     }
 
     async fn do_get(&self, request: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
-        let keep_dictionaries = keeps_dictionaries(request.metadata());
+        let asked = Asked::by(request.metadata())?;
         let any = Any::decode(request.into_inner().ticket).map_err(|error| error::malformed("the ticket", error))?;
         let command = Command::try_from(any).map_err(|error| error::malformed("the ticket", error))?;
         let handle = match command {
             Command::TicketStatementQuery(ticket) => Handle::read(&ticket.statement_handle)?,
             Command::CommandPreparedStatementQuery(query) => {
-                self.shared.prepared(&query.prepared_statement_handle, keep_dictionaries)?
+                self.shared.prepared(&query.prepared_statement_handle, asked)?
             }
             command => {
                 let kind = command.type_url().to_owned();
                 let context = self.shared.sessions.session();
-                let answer = metadata::answer(command, &context, keep_dictionaries).await?;
+                let answer = metadata::answer(command, &context, asked.keep_dictionaries).await?;
                 let answer = answer.ok_or_else(|| missing(&kind))?;
-                let wire = Wire::new(&answer.schema(), keep_dictionaries);
+                let wire = Wire::new(&answer.schema(), asked.keep_dictionaries);
                 return Ok(Response::new(wire.encode(stream::iter([Ok(answer)])).boxed()));
             }
         };
@@ -316,12 +315,12 @@ impl FlightService for Service {
     }
 
     async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
-        let keep_dictionaries = keeps_dictionaries(request.metadata());
+        let asked = Asked::by(request.metadata())?;
         let Action { r#type: kind, body } = request.into_inner();
         let body = match kind.as_str() {
             action::CREATE_PREPARED_STATEMENT => {
                 let request: ActionCreatePreparedStatementRequest = unpack(&kind, body)?;
-                let prepared = self.shared.clone().prepare(request.query, keep_dictionaries);
+                let prepared = self.shared.clone().prepare(request.query, asked);
                 self.shared.runner.run(prepared).await?.as_any().encode_to_vec()
             }
             action::CLOSE_PREPARED_STATEMENT => {

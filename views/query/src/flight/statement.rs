@@ -1,6 +1,6 @@
 //! From SQL text to a plan that only reads.
 
-use super::{error, placeholder};
+use super::{asked::ON_CORRUPT_HEADER, error, placeholder};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -25,6 +25,11 @@ pub(super) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     let dialect = state.config().options().sql_parser.dialect;
     let statement = state.sql_to_statement(&sql, &dialect).map_err(error::status)?;
     if !reads(&statement) {
+        if sql.to_ascii_lowercase().contains("framelake.on_corrupt") {
+            return Err(Status::invalid_argument(format!(
+                "there are no sessions that could keep a setting; send the header {ON_CORRUPT_HEADER} with the query, its value skip or error, or start the server with query.on_corrupt"
+            )));
+        }
         let verb: Vec<&str> = sql.split_whitespace().take(2).collect();
         return Err(refused(&verb.join(" ")));
     }
@@ -134,5 +139,7 @@ mod tests {
         let context = SessionContext::new();
         let status = plan(&context.state(), "INSERT INTO t VALUES (1)").await.expect_err("an INSERT");
         assert!(status.message().contains("SELECT") && status.message().contains("INSERT INTO"), "{status}");
+        let status = plan(&context.state(), "SET framelake.on_corrupt = 'error'").await.expect_err("a SET");
+        assert!(status.message().contains(ON_CORRUPT_HEADER), "{status}");
     }
 }

@@ -1,7 +1,7 @@
 //! Decodes blocks while the query streams: nothing is fetched or decoded before it is asked for.
 
 use super::catalog_table::external;
-use crate::{counters::Counters, engine::Shared};
+use crate::{counters::Counters, engine::Shared, on_corrupt::OnCorrupt};
 use arrow::array::RecordBatch;
 use datafusion::{
     common::{Result, Statistics, internal_err, stats::Precision, tree_node::TreeNodeRecursion},
@@ -54,6 +54,7 @@ pub(super) struct Scan {
     pub(super) columns: Vec<usize>,
     pub(super) decode: Vec<BlockEntry>,
     pub(super) open: Vec<BlockEntry>,
+    pub(super) on_corrupt: OnCorrupt,
     /// Partitions at most.
     pub(super) partitions: usize,
 }
@@ -82,6 +83,7 @@ struct Common {
     /// Whether decoded blocks are kept for the next query: only where they leave half of the cache to others. A scan of more would push out all the
     /// rest, and in the end itself.
     keep: bool,
+    on_corrupt: OnCorrupt,
 }
 
 impl BlockScanExec {
@@ -103,6 +105,7 @@ impl BlockScanExec {
                 projection: scan.projection,
                 columns: scan.columns,
                 keep,
+                on_corrupt: scan.on_corrupt,
             }),
             summary: scan.summary,
             partitions,
@@ -342,7 +345,7 @@ impl Reading {
                         && *self.blocks[self.next].object == *key
                         && self.blocks[self.next].byte_offset == byte_offset =>
                 {
-                    self.give_up(&self.blocks[self.next], &source);
+                    self.give_up(&self.blocks[self.next], source)?;
                     // An error ends the stream; the blocks behind it are read anew.
                     self.source = None;
                     self.next += 1;
@@ -360,11 +363,23 @@ impl Reading {
         Counters::add(&self.common.shared.counters.bytes_fetched, bytes as u64);
     }
 
-    fn give_up(&self, entry: &BlockEntry, reason: &framelake_wire::Error) {
-        let Common { view, shared, .. } = self.common.as_ref();
+    /// Puts the block down in `decode_errors`; fails where the query asked for that.
+    fn give_up(&self, entry: &BlockEntry, reason: framelake_wire::Error) -> Result<()> {
+        let Common { view, shared, on_corrupt, .. } = self.common.as_ref();
         tracing::warn!(view = view.name(), block = %entry.block_id, object = %entry.object, %reason, "a block cannot be decoded");
         shared.decode_errors.add(view.name(), entry, reason.to_string());
         Counters::add(&shared.counters.decode_errors, 1);
+        match on_corrupt {
+            OnCorrupt::Skip => Ok(()),
+            OnCorrupt::Error => {
+                let context = format!(
+                    "block {} of stream {} cannot be decoded; narrow the query past it, or let on_corrupt be skip to have the rest answered",
+                    entry.sequence, entry.stream_id
+                );
+                let (key, byte_offset) = (entry.object.to_string(), entry.byte_offset);
+                Err(external(framelake_lake::Error::Corrupt { key, byte_offset, source: reason }).context(context))
+            }
+        }
     }
 
     fn decode(&mut self, entry: &BlockEntry, block: &Block) -> Result<()> {
@@ -374,8 +389,7 @@ impl Reading {
             Ok(rows) => rows,
             Err(error) => {
                 drop(timer);
-                self.give_up(entry, &error);
-                return Ok(());
+                return self.give_up(entry, error);
             }
         };
         self.decoded_one(rows.len());
@@ -411,8 +425,7 @@ impl Reading {
             Some(Err(framelake_lake::Error::Corrupt { source, .. }))
                 if !matches!(source, framelake_wire::Error::Checksum { .. }) =>
             {
-                self.give_up(entry, &source);
-                return Ok(());
+                return self.give_up(entry, source);
             }
             Some(Err(error)) => return Err(external(error)),
             None => return internal_err!("block {} was not read", entry.block_id),
@@ -425,7 +438,7 @@ impl Reading {
                 self.push_ready(&batches)?;
                 common.shared.cache.put(entry.identity(), common.view.name(), Part::Open, batches);
             }
-            Err(error) => self.give_up(entry, &error),
+            Err(error) => self.give_up(entry, error)?,
         }
         Ok(())
     }

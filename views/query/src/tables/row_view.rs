@@ -7,7 +7,7 @@ use super::{
     narrow::{Columns, Narrowed},
     parquet_scan,
 };
-use crate::{counters::Counters, engine::Shared};
+use crate::{counters::Counters, engine::Shared, on_corrupt::OnCorrupt};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::{
@@ -86,6 +86,7 @@ impl TableProvider for RowViewTable {
             columns,
             decode,
             open: snapshot.open,
+            on_corrupt: state.config().get_extension::<OnCorrupt>().map(|asked| *asked).unwrap_or_default(),
             partitions: state.config().target_partitions(),
         });
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = parquet.into_iter().collect();
