@@ -376,7 +376,7 @@ fn sizes_that_lie_are_not_believed() {
 fn the_largest_honest_block_stays_within_the_bound() {
     let text = "x".repeat(32 * 1024);
     // An empty string; a call site of nothing but that, with one argument, and that a text; a thread; no property sets; no drops.
-    let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 1 << 2, 0, 11, 0, 1, 0, 0, 0, 0];
+    let mut opened = vec![1, 0, 1, 0, 1, 1, 1, 0, 0, 1 << 2, 1, 11, 1, 1, 1, 0, 0, 0];
     let lines = DECODED_BYTES_MAX / text.len() - 2;
     put(&mut opened, lines as u64);
     opened.push(0);
@@ -415,7 +415,7 @@ fn the_largest_attachments_stay_within_the_bound() {
     for (rows, part_bytes) in
         [(DECODED_BYTES_MAX / ATTACHMENT_PART_BYTES_MAX - 1, ATTACHMENT_PART_BYTES_MAX), (EVENTS_MAX, 20)]
     {
-        let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        let mut opened = vec![1, 0, 1, 0, 1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0];
         put(&mut opened, rows as u64);
         opened.push(0);
         let mut column = |bytes: Vec<u8>| {
@@ -458,7 +458,7 @@ fn spans_nested_deeper_than_the_limit_are_refused() {
     let names = Names::new(1, 0, 1);
     for (depth, accepted) in [(SPAN_DEPTH_MAX, true), (SPAN_DEPTH_MAX + 1, false)] {
         // One empty string; one call site of it; no threads, property sets, drops, open spans; that many begins, and as many ticks.
-        let mut opened = vec![1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut opened = vec![1, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0];
         put(&mut opened, depth as u64);
         put(&mut opened, depth as u64);
         opened.extend(vec![2; depth]);

@@ -32,6 +32,9 @@ pub(crate) const ARGS_SUM_MAX: usize = 16 * 1024;
 /// Strings of call sites, names of threads, names of arguments, keys and values.
 const STRINGS_MAX: usize = 5 * ENTRIES_MAX + ENTRIES_MAX + ARGS_SUM_MAX + 2 * PAIRS_MAX;
 
+/// Stands for the string after the last one that was referred to for the first time. Others are referred to by their number + 1.
+const NEXT: u8 = 0;
+
 /// How the message of a shape that is one text is made of it.
 const WHOLE_TEMPLATE: &str = "{0}";
 
@@ -69,22 +72,23 @@ pub(crate) fn put(out: &mut Vec<u8>, used: Used<'_>, dictionary: &impl Dictionar
     let mut strings = Strings::new(used, dictionary, pairs_max);
     let mut numbers = Vec::new();
     varint::put(&mut numbers, used.sites.len() as u64);
-    for shape in used.sites {
-        let site = dictionary.site(SiteId(shape.site));
-        for text in [site.name, site.target, site.file, site.unit] {
-            strings.put(&mut numbers, text);
-        }
-        varint::put(&mut numbers, u64::from(site.line));
-        numbers.push(site.level);
+    // Column by column: what is alike stands together, and most names come here for the first time, which is one number.
+    let sites: Vec<_> = used.sites.iter().map(|shape| (shape, dictionary.site(SiteId(shape.site)))).collect();
+    for column in SITE_STRINGS {
+        sites.iter().for_each(|(_, site)| strings.put(&mut numbers, column(site)));
+    }
+    sites.iter().for_each(|(_, site)| varint::put(&mut numbers, u64::from(site.line)));
+    sites.iter().for_each(|(_, site)| numbers.push(site.level));
+    for (shape, site) in &sites {
         let flags = if site.named { NAMED } else { 0 } | if site.aggregated { AGGREGATED } else { 0 };
         varint::put(&mut numbers, u64::from(shape.count) << FLAG_BITS | flags);
-        if shape.count > 0 {
-            for (index, code) in shape.codes().enumerate() {
-                strings.put(&mut numbers, arg_name(shape, &site, index));
-                numbers.push(if shape.codes == WHOLE { Arg::Text("").code() } else { code });
-            }
-            strings.put(&mut numbers, template(shape, &site));
+    }
+    for (shape, site) in sites.iter().filter(|(shape, _)| shape.count > 0) {
+        for (index, code) in shape.codes().enumerate() {
+            strings.put(&mut numbers, arg_name(shape, site, index));
+            numbers.push(if shape.codes == WHOLE { Arg::Text("").code() } else { code });
         }
+        strings.put(&mut numbers, template(shape, site));
     }
     varint::put(&mut numbers, used.threads.len() as u64);
     for &thread in used.threads {
@@ -108,6 +112,10 @@ pub(crate) fn put(out: &mut Vec<u8>, used: Used<'_>, dictionary: &impl Dictionar
     out.extend_from_slice(strings.text.as_bytes());
     out.extend_from_slice(&numbers);
 }
+
+/// The strings that every call site has, in the order of their columns.
+const SITE_STRINGS: [for<'a> fn(&encode::CallSite<'a>) -> &'a str; 4] =
+    [|site| site.name, |site| site.target, |site| site.file, |site| site.unit];
 
 fn arg_name<'a>(shape: &Shape, site: &encode::CallSite<'a>, index: usize) -> &'a str {
     let known = shape.codes != WHOLE;
@@ -187,12 +195,14 @@ impl<'a> Strings<'a> {
 
     fn put(&mut self, out: &mut Vec<u8>, text: &'a str) {
         let text = cut(text, self.bytes_max);
-        let number = *self.numbers.entry(text).or_insert_with(|| {
-            self.lengths.push(text.len());
-            self.text.push_str(text);
-            self.lengths.len() as u64 - 1
-        });
-        varint::put(out, number);
+        let next = self.lengths.len() as u64;
+        let number = *self.numbers.entry(text).or_insert(next);
+        if number < next {
+            return varint::put(out, number + 1);
+        }
+        self.lengths.push(text.len());
+        self.text.push_str(text);
+        out.push(NEXT);
     }
 }
 
@@ -208,8 +218,15 @@ pub(crate) struct Tables {
 pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Tables> {
     let strings = read_strings(reader)?;
     let mut left = REFERRED_BYTES_MAX;
+    let mut next = 0;
     let mut string = |reader: &mut Reader<'_>| -> Result<String> {
-        let number = reader.unsigned("strings")?;
+        let number = match reader.unsigned("strings")? {
+            number if number == u64::from(NEXT) => {
+                next += 1;
+                next - 1
+            }
+            number => number - 1,
+        };
         let text = usize::try_from(number).ok().and_then(|number| strings.get(number));
         let text = text.ok_or_else(|| Error::invalid("strings", format!("string {number} of {}", strings.len())))?;
         left = left
@@ -219,36 +236,39 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Tables> {
     };
     let mut tables = Tables::default();
     let count = entries(reader, "call sites", ENTRIES_MAX)?;
-    tables.sites.reserve_exact(count);
+    tables.sites.resize_with(count, CallSite::default);
+    let columns: [fn(&mut CallSite) -> &mut String; 4] =
+        [|site| &mut site.name, |site| &mut site.target, |site| &mut site.file, |site| &mut site.unit];
+    for column in columns {
+        for site in &mut tables.sites {
+            *column(site) = string(reader)?;
+        }
+    }
+    for site in &mut tables.sites {
+        site.line = u32::try_from(reader.unsigned("line")?).map_err(|_| Error::invalid("line", "beyond 2^32"))?;
+    }
+    for site in &mut tables.sites {
+        site.level = reader.byte("level")?;
+    }
     let mut args_left = ARGS_SUM_MAX;
-    for _ in 0..count {
-        let mut site = CallSite {
-            name: string(reader)?,
-            target: string(reader)?,
-            file: string(reader)?,
-            unit: string(reader)?,
-            line: u32::try_from(reader.unsigned("line")?).map_err(|_| Error::invalid("line", "beyond 2^32"))?,
-            level: reader.array::<1>("level")?[0],
-            ..CallSite::default()
-        };
+    for site in &mut tables.sites {
         let args = reader.unsigned("arguments")?;
         site.named = args & NAMED != 0;
         site.aggregated = args & AGGREGATED != 0;
         let args = Error::within("arguments", args >> FLAG_BITS, ARGS_MAX.min(args_left))?;
         args_left -= args;
-        site.args.reserve_exact(args);
-        site.codes.reserve_exact(args);
-        for _ in 0..args {
+        site.codes.resize(args, 0);
+    }
+    for site in tables.sites.iter_mut().filter(|site| !site.codes.is_empty()) {
+        site.args.reserve_exact(site.codes.len());
+        for code in &mut site.codes {
             site.args.push(string(reader)?);
-            site.codes.push(match reader.byte("arguments")? {
-                code if code <= Arg::Text("").code() => code,
-                code => return Err(Error::invalid("arguments", format!("code {code}"))),
-            });
+            *code = reader.byte("arguments")?;
+            if *code > Arg::Text("").code() {
+                return Err(Error::invalid("arguments", format!("code {code}")));
+            }
         }
-        if args > 0 {
-            site.template = string(reader)?;
-        }
-        tables.sites.push(site);
+        site.template = string(reader)?;
     }
     let count = entries(reader, "threads", ENTRIES_MAX)?;
     tables.threads.reserve_exact(count);
