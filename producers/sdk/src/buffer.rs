@@ -114,6 +114,12 @@ impl Buffer {
         (room >= words * 8).then_some(cursor)
     }
 
+    /// Whether anything was ever recorded here.
+    #[inline(always)]
+    pub(crate) fn has_chunk(&self) -> bool {
+        self.chunk.get().is_some()
+    }
+
     /// Bytes between the write position and the limit.
     #[inline(always)]
     pub(crate) fn room_bytes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! What the macros call. The fast paths are inlined into the program; everything rare is in cold functions.
 
-use crate::arg::{Args, ErasedArg, Formatted};
+use crate::arg::{Args, Formatted};
 use crate::buffer::SMALL_WORDS;
 use crate::clock::{self, OFF};
 use crate::event::{
@@ -368,17 +368,7 @@ fn head<const B: usize, const F: usize>(
 /// Writes an event whose size is not known before it is written.
 #[inline(never)]
 fn write_composed<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> bool {
-    compose(state, head, lost, &|take| args.for_each(take))
-}
-
-#[cold]
-#[inline(never)]
-fn write_composed_slowly<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> bool {
-    compose(state, head, lost, &|take| args.for_each(take))
-}
-
-fn compose(state: u32, head: &Head, lost: Lost, args: &dyn Fn(&mut dyn FnMut(&dyn ErasedArg))) -> bool {
-    let Some(buffer) = thread::registered() else {
+    let Some(buffer) = thread::current_or_registered() else {
         thread::count_unattributed();
         return false;
     };
@@ -387,4 +377,10 @@ fn compose(state: u32, head: &Head, lost: Lost, args: &dyn Fn(&mut dyn FnMut(&dy
         buffer.lose(lost);
     }
     recorded
+}
+
+#[cold]
+#[inline(never)]
+fn write_composed_slowly<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> bool {
+    write_composed(state, head, lost, args)
 }

@@ -3,7 +3,7 @@
 //! The arguments go behind the write position, which is moved over them at the end. Meanwhile user code runs, and may itself record
 //! events: the buffer is closed so that those take the slow path, which first moves the unfinished arguments out of the way, to the heap.
 
-use crate::arg::ErasedArg;
+use crate::arg::{Args, ErasedArg};
 use crate::buffer::Buffer;
 use crate::chunk::CHUNK_WORDS;
 use crate::clock;
@@ -99,6 +99,16 @@ impl Text {
         unsafe { std::mem::replace(&mut *self.spilled.get(), bytes) }
     }
 
+    /// Opens the room behind the write position for attempt `attempt`; says whether there is any.
+    fn begin(&self, buffer: &Buffer, head: &Head, attempt: usize) -> bool {
+        let fresh = attempt == 1 || (attempt == 0 && buffer.room_bytes() < ROOM_MIN);
+        if fresh && !buffer.next_chunk() {
+            return false;
+        }
+        self.open(buffer, head);
+        true
+    }
+
     fn open(&self, buffer: &Buffer, head: &Head) {
         let start = buffer.cursor.load(Relaxed);
         let limit = buffer.close();
@@ -141,7 +151,7 @@ impl Text {
             return Err(fmt::Error);
         }
         // SAFETY: there is room, which nobody else writes to while this is open.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len()) };
+        unsafe { copy_bytes(bytes, at) };
         self.at.set(at.wrapping_add(bytes.len()));
         Ok(())
     }
@@ -211,12 +221,23 @@ impl Text {
         Ok(())
     }
 
+    #[inline(never)]
+    fn formatted(&self, bytes_max: usize, arguments: fmt::Arguments<'_>) -> fmt::Result {
+        self.text(bytes_max, |writer| fmt::write(writer, arguments))
+    }
+
+    #[inline(never)]
+    fn cut(&self, bytes_max: usize, text: &str) -> fmt::Result {
+        self.text(bytes_max, |writer| writer.write_str(text))
+    }
+
+    #[inline(always)]
     fn arg(&self, bytes_max: usize, arg: &dyn ErasedArg) -> fmt::Result {
         if let Some(arguments) = arg.as_formatted() {
-            return self.text(bytes_max, |writer| fmt::write(writer, arguments));
+            return self.formatted(bytes_max, arguments);
         }
         if let Arg::Str(text) | Arg::Text(text) = arg.as_arg() {
-            return self.text(bytes_max, |writer| writer.write_str(text));
+            return self.cut(bytes_max, text);
         }
         let mut word = [0; 1];
         // SAFETY: what is no text is one word.
@@ -244,6 +265,40 @@ impl fmt::Write for Writer<'_> {
     }
 }
 
+/// Copies `bytes` to `to`. Most pieces of a text are a few digits or a word: those are not worth a call.
+///
+/// # Safety
+/// There must be room for them, which they do not overlap.
+#[inline(always)]
+unsafe fn copy_bytes(bytes: &[u8], to: *mut u8) {
+    let (from, count) = (bytes.as_ptr(), bytes.len());
+    // SAFETY: all reads lie within `bytes`, all writes within as much room. Both halves may overlap: they write the same bytes.
+    unsafe {
+        match count {
+            8..=16 => {
+                let (first, last) =
+                    (from.cast::<u64>().read_unaligned(), from.add(count - 8).cast::<u64>().read_unaligned());
+                to.cast::<u64>().write_unaligned(first);
+                to.add(count - 8).cast::<u64>().write_unaligned(last);
+            }
+            4..8 => {
+                let (first, last) =
+                    (from.cast::<u32>().read_unaligned(), from.add(count - 4).cast::<u32>().read_unaligned());
+                to.cast::<u32>().write_unaligned(first);
+                to.add(count - 4).cast::<u32>().write_unaligned(last);
+            }
+            0 => {}
+            1..4 => {
+                let (first, middle, last) = (from.read(), from.add(count / 2).read(), from.add(count - 1).read());
+                to.write(first);
+                to.add(count / 2).write(middle);
+                to.add(count - 1).write(last);
+            }
+            _ => ptr::copy_nonoverlapping(from, to, count),
+        }
+    }
+}
+
 /// Undoes what unfinished arguments did to their buffer, also when a `Display` panics.
 struct Unwind<'a> {
     buffer: &'a Buffer,
@@ -261,8 +316,9 @@ impl Drop for Unwind<'_> {
     }
 }
 
-/// Records an event with the arguments that `args` hands over. Says whether there was room.
-pub(crate) fn record(buffer: &Buffer, state: u32, head: &Head, args: &dyn Fn(&mut dyn FnMut(&dyn ErasedArg))) -> bool {
+/// Records an event with `args`. Says whether there was room.
+#[inline]
+pub(crate) fn record<A: Args>(buffer: &Buffer, state: u32, head: &Head, args: &A) -> bool {
     let text = &buffer.text;
     if Busy::is_entered() {
         return false;
@@ -274,13 +330,11 @@ pub(crate) fn record(buffer: &Buffer, state: u32, head: &Head, args: &dyn Fn(&mu
     let unwind = Unwind { buffer, outer: text.set_spilled(None), left: text.left.get() };
     // In the chunk at hand, in a fresh one, and there with short texts.
     for (attempt, bytes_max) in [STRING_BYTES_MAX, STRING_BYTES_MAX, SHORT_BYTES].into_iter().enumerate() {
-        let fresh = attempt == 1 || (attempt == 0 && buffer.room_bytes() < ROOM_MIN);
-        if fresh && !buffer.next_chunk() {
+        if !text.begin(buffer, head, attempt) {
             return false;
         }
-        text.open(buffer, head);
         let mut written = Ok(());
-        args(&mut |arg| {
+        args.for_each(|arg| {
             if written.is_ok() {
                 written = text.arg(bytes_max, arg);
             }

@@ -82,6 +82,14 @@ fn local<T: Copy>(key: &'static LocalKey<Cell<T>>) -> T {
     }
 }
 
+/// The calling thread's buffer, as [`registered`].
+#[inline(always)]
+pub(crate) fn current_or_registered() -> Option<&'static Buffer> {
+    let current = current();
+    // Only a thread that recorded before has a chunk.
+    if current.has_chunk() { Some(current) } else { registered() }
+}
+
 /// The calling thread's buffer, made where it has none; `None` when it can have none.
 #[cold]
 #[inline(never)]
@@ -147,8 +155,9 @@ impl Busy {
     }
 
     /// Whether the SDK is at work on this thread.
+    #[inline(always)]
     pub(crate) fn is_entered() -> bool {
-        BUSY.get()
+        local(&BUSY)
     }
 }
 
