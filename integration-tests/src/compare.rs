@@ -45,6 +45,7 @@ fn compare(server: &Server, emitted: &Emitted) -> anyhow::Result<Differences> {
         ("measures", "true"),
         ("frames", "\"end\" IS NOT NULL"),
         ("thread_spans", "\"end\" IS NOT NULL"),
+        ("async_spans", "\"end\" IS NOT NULL"),
     ] {
         let rows = server.sql(&format!(
             "SELECT cast(stream_id AS VARCHAR) AS stream_id, count(*) AS n, count(DISTINCT ordinal) AS d, max(ordinal) AS greatest \

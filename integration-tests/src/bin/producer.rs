@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use clap::Parser;
-use framelake::{Builder, frame, info, metric, span};
+use framelake::{Builder, async_span, counter, frame, histogram, info, metric, span};
 use framelake_integration_tests::{Emitted, EmittedStream};
 use std::{
     path::PathBuf,
@@ -98,12 +98,16 @@ fn record_frame(number: u64, spans: u64, count: u64) {
     if number == 0 {
         frame!();
     }
-    span!("frame");
+    span!("frame", count);
     for agent in 0..spans / 2 {
         span!("agent");
         steer(agent);
     }
-    metric!("agents", "1", spans / 2);
+    metric!("agents", "1", spans / 2, team = "red");
+    counter!("moved", "1", spans / 2);
+    histogram!("distance", "m", number as f64 + 0.5);
+    let path = async_span!("path", thread = number);
+    path.in_scope(|| drop(async_span!("search")));
     if count.is_multiple_of(10) {
         info!("frame {count} of thread {number} moved {} agents", spans / 2);
         info!("a line without arguments");

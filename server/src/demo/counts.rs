@@ -81,6 +81,7 @@ async fn count(asking: &mut Asking, played: &Report) -> anyhow::Result<Counts> {
         ("attachments", ""),
         ("frames", "AND \"end\" IS NOT NULL"),
         ("thread_spans", "AND \"end\" IS NOT NULL"),
+        ("async_spans", "AND \"end\" IS NOT NULL"),
     ] {
         visible.extend(visible_streams(asking, table, condition, &played.process_id).await?);
     }

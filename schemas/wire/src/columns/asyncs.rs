@@ -1,6 +1,9 @@
 //! The numbers of async spans: who they are, and within whom.
 
-use super::planes::{PlaneReader, Planes};
+use super::{
+    frame::Opened,
+    planes::{self, PlaneReader, Planes},
+};
 use crate::{
     Error, Result, UnixNanos, varint,
     varint::{Reader, unzigzag, zigzag},
@@ -27,18 +30,49 @@ fn parent(ordinal: u64, distance: u64) -> Option<u64> {
     distance.checked_sub(1).map(|distance| ordinal.wrapping_sub(unzigzag(distance).cast_unsigned()))
 }
 
-/// Appends a relation; `last` is the ordinal of the row before.
-pub(crate) fn put_relation(out: &mut Planes, relation: Relation, last: &mut u64) {
-    out.put(zigzag(relation.ordinal.wrapping_sub(*last).cast_signed()));
-    out.put(distance(relation));
-    *last = relation.ordinal;
+/// The relations of rows as columns.
+#[derive(Debug, Default)]
+pub(crate) struct Relations {
+    ordinals: Planes,
+    parents: Planes,
 }
 
-/// Reads what [`put_relation`] wrote. Ordinals lie before `next_ordinal`, and so do parents.
-pub(crate) fn read_relation(reader: &mut PlaneReader<'_>, last: &mut u64, next_ordinal: u64) -> Result<Relation> {
-    let ordinal = last.wrapping_add(unzigzag(reader.next("ordinals")?).cast_unsigned());
-    *last = ordinal;
-    check(ordinal, reader.next("ordinals")?, next_ordinal)
+impl Relations {
+    /// Appends a relation; `last` is the ordinal of the row before.
+    pub(crate) fn put(&mut self, relation: Relation, last: &mut u64) {
+        self.ordinals.put(zigzag(relation.ordinal.wrapping_sub(*last).cast_signed()));
+        self.parents.put(distance(relation));
+        *last = relation.ordinal;
+    }
+
+    pub(crate) fn append(&self, out: &mut Opened) {
+        self.ordinals.append(out);
+        self.parents.append(out);
+    }
+}
+
+/// What [`Relations::append`] wrote.
+pub(crate) struct RelationReader<'a> {
+    ordinals: PlaneReader<'a>,
+    parents: PlaneReader<'a>,
+}
+
+impl<'a> RelationReader<'a> {
+    pub(crate) fn new(reader: &mut Reader<'a>) -> Result<Self> {
+        Ok(Self { ordinals: planes::read(reader, "ordinals")?, parents: planes::read(reader, "parents")? })
+    }
+
+    /// The next relation. Ordinals lie before `next_ordinal`, and so do parents.
+    pub(crate) fn next(&mut self, last: &mut u64, next_ordinal: u64) -> Result<Relation> {
+        let ordinal = last.wrapping_add(unzigzag(self.ordinals.next("ordinals")?).cast_unsigned());
+        *last = ordinal;
+        check(ordinal, self.parents.next("parents")?, next_ordinal)
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        self.ordinals.finish("ordinals")?;
+        self.parents.finish("parents")
+    }
 }
 
 fn check(ordinal: u64, distance: u64, next_ordinal: u64) -> Result<Relation> {

@@ -18,6 +18,7 @@ use crate::{
     varint::{Reader, unzigzag, zigzag},
 };
 use hashbrown::HashTable;
+use std::cell::RefCell;
 
 /// Most values of a block. Encoders keep the opened payload below 768 KiB, and each value takes a byte or more.
 pub(crate) const VALUES_MAX: usize = 768 * 1024;
@@ -127,7 +128,8 @@ impl Values {
         if self.shapes.is_empty() {
             return;
         }
-        let mut columns = Columns::new(&self.texts);
+        let mut columns = SCRATCH.take();
+        columns.begin(self.texts.ends.len());
         let places = self.places(shapes);
         let mut from = 0;
         for (shape, count) in shapes.iter().zip(self.counts(shapes.len())) {
@@ -140,7 +142,8 @@ impl Values {
                 }
             }
         }
-        columns.append(out);
+        columns.append(out, &self.texts);
+        SCRATCH.set(columns);
     }
 
     /// Where each event's words begin, sorted by shape.
@@ -232,23 +235,34 @@ fn hash(text: &str) -> u64 {
     foldhash::fast::FixedState::with_seed(0).hash_one(text)
 }
 
+thread_local! {
+    // One for each thread that seals, not one for each stream.
+    static SCRATCH: RefCell<Columns> = RefCell::new(Columns::default());
+}
+
 /// The columns as they are written.
-struct Columns<'a> {
+#[derive(Debug, Default)]
+struct Columns {
     modes: Vec<u8>,
     integers: Planes,
     cuts: Vec<[usize; 3]>,
     floats: Vec<f64>,
-    texts: &'a Texts,
-    /// By number in `texts`: its number in the block + 1, in the order in which they are written; 0 for those that were not yet.
+    /// By number of a text: its number in the block + 1, in the order in which they are written; 0 for those that were not yet.
     written: Vec<u32>,
     order: Vec<u32>,
 }
 
-impl<'a> Columns<'a> {
-    fn new(texts: &'a Texts) -> Self {
-        let written = vec![0; texts.ends.len()];
-        let (modes, cuts, floats, order) = Default::default();
-        Self { modes, integers: Planes::default(), cuts, floats, texts, written, order }
+impl Columns {
+    /// Begins anew, with so many texts; keeps the allocations.
+    fn begin(&mut self, texts: usize) {
+        let Self { modes, integers, cuts, floats, written, order } = self;
+        modes.clear();
+        integers.clear();
+        cuts.clear();
+        floats.clear();
+        written.clear();
+        written.resize(texts, 0);
+        order.clear();
     }
 
     fn put(&mut self, code: u8, words: impl Iterator<Item = u64> + Clone) {
@@ -315,7 +329,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn append(&self, out: &mut Opened) {
+    fn append(&self, out: &mut Opened, texts: &Texts) {
         out.column(&self.modes);
         self.integers.append_cut(out, &self.cuts);
         // All lowest bytes, then all second ones, and so on: signs and exponents resemble each other, and zstd sees them side by side.
@@ -325,7 +339,7 @@ impl<'a> Columns<'a> {
             bytes.extend(self.floats.iter().map(|value| value.to_le_bytes()[plane]));
             out.column(&bytes);
         }
-        let texts = self.order.iter().map(|&number| self.texts.get(number as usize));
+        let texts = self.order.iter().map(|&number| texts.get(number as usize));
         let (mut lengths, mut all) = (Vec::new(), Vec::new());
         for text in texts {
             varint::put(&mut lengths, text.len() as u64);

@@ -5,7 +5,7 @@ use super::{
 use crate::{
     Block, Error, Result, StreamKind, UnixNanos,
     columns::{
-        asyncs::{read_open, read_relation},
+        asyncs::{RelationReader, read_open},
         column, planes, ticks, values,
     },
     varint::Reader,
@@ -30,7 +30,7 @@ pub(super) fn rows(block: &Block) -> Result<AsyncSpans> {
     let count = count as usize;
     let sites = column(&mut reader, "sites")?;
     let threads = column(&mut reader, "threads")?;
-    let mut relations = planes::read(&mut reader, "ordinals")?;
+    let mut relations = RelationReader::new(&mut reader)?;
     let mut durations = planes::read(&mut reader, "durations")?;
     let mut open_column = column(&mut reader, "open spans")?;
 
@@ -76,7 +76,7 @@ pub(super) fn rows(block: &Block) -> Result<AsyncSpans> {
     let mut ticks = ticks;
     let (mut last, mut min, mut max) = (header.first_ordinal, UnixNanos::MAX, UnixNanos::MIN);
     for _ in 0..count {
-        let relation = read_relation(&mut relations, &mut last, next_ordinal)?;
+        let relation = relations.next(&mut last, next_ordinal)?;
         let duration = durations.next("durations")?;
         let end = map.unix_ns(ticks.next()?);
         let begin = i64::try_from(duration).ok().and_then(|duration| end.checked_sub(duration));
@@ -88,7 +88,7 @@ pub(super) fn rows(block: &Block) -> Result<AsyncSpans> {
         spans.begin.push(begin);
         spans.end.push(end);
     }
-    relations.finish("ordinals")?;
+    relations.finish()?;
     durations.finish("durations")?;
     ticks.finish()?;
     open::check_found(header, &Found { rows: count as u64, dropped, next_ordinal, min, max })?;

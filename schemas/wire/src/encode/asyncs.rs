@@ -6,7 +6,7 @@ use super::{
 use crate::{
     Block, TimeMap, UnixNanos,
     columns::{
-        asyncs::{self, NUMBERS_BYTES_MAX, OPEN_MAX, Relation},
+        asyncs::{self, NUMBERS_BYTES_MAX, OPEN_MAX, Relation, Relations},
         planes::Planes,
         shapes::Shape,
         tables::ENTRIES_MAX,
@@ -15,6 +15,7 @@ use crate::{
     raw::{ARGS_MAX, Raw, RawBuf},
     varint,
 };
+use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
 /// Encodes the async spans of a process: those that begin on one thread and may end on another.
@@ -26,9 +27,9 @@ pub struct AsyncEncoder {
     core: Core,
     rows: Vec<Row>,
     /// Begun and not ended, by the program's number.
-    open: HashMap<u64, Open>,
+    open: HashMap<u64, Open, FixedState>,
     /// Ended before their begins were seen: on another thread, whose events are read later.
-    early: HashMap<u64, Early>,
+    early: HashMap<u64, Early, FixedState>,
     /// Spans begun in the block being filled.
     begins: u64,
 }
@@ -172,7 +173,7 @@ impl AsyncEncoder {
             let begin = row.begin.time(map).min(end);
             times.add(begin, end);
             numbers.put(row.shape, row.thread);
-            asyncs::put_relation(&mut numbers.relations, row.relation, &mut last);
+            numbers.relations.put(row.relation, &mut last);
             numbers.durations.put(end.wrapping_sub(begin).cast_unsigned());
         }
         let origin = map.unix_ns(seal.begin.ticks);
@@ -227,7 +228,7 @@ impl AsyncEncoder {
 struct Numbers {
     sites: Vec<u8>,
     threads: Vec<u8>,
-    relations: Planes,
+    relations: Relations,
     durations: Planes,
 }
 

@@ -7,11 +7,12 @@ use framelake_log::{Offset, TopicId, TopicPartition};
 use framelake_materialize::{Materializer, Options};
 use framelake_query::{Engine, EngineOptions};
 use framelake_wire::{
-    Block, BlockId, Process, ProcessId, StreamId, StreamKind, TimeSample, Topic, UnixNanos,
+    Arg, Block, BlockId, Process, ProcessId, StreamId, StreamKind, TimeSample, Topic, UnixNanos,
     encode::{
-        Attachment, AttachmentEncoder, CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId,
+        AsyncEncoder, Attachment, AttachmentEncoder, CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId,
         Seal, SiteId, SpanEncoder, ThreadId, Value,
     },
+    raw::RawBuf,
 };
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, memory::InMemory};
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
@@ -172,6 +173,7 @@ pub(crate) const UPDATE: SiteId = SiteId(0);
 pub(crate) const PHYSICS: SiteId = SiteId(1);
 pub(crate) const LOADED: SiteId = SiteId(2);
 pub(crate) const BODIES: SiteId = SiteId(3);
+pub(crate) const REQUEST: SiteId = SiteId(4);
 pub(crate) const MAP: PropertiesId = PropertiesId(0);
 
 impl Dictionary for Names {
@@ -180,9 +182,12 @@ impl Dictionary for Names {
             UPDATE => ("update", 10, 0, ""),
             PHYSICS => ("physics", 20, 0, ""),
             LOADED => ("level loaded", 30, 4, ""),
+            REQUEST => ("request", 50, 0, ""),
             _ => ("bodies", 40, 0, "1"),
         };
-        CallSite { name, target: "game", file: "src/game.rs", line, level, unit, ..CallSite::default() }
+        static FIELDS: std::sync::LazyLock<[String; 2]> = std::sync::LazyLock::new(|| ["number", "map"].map(str::to_owned));
+        let args: &[String] = if id == REQUEST { FIELDS.as_slice() } else { &[] };
+        CallSite { name, target: "game", file: "src/game.rs", line, level, unit, args, ..CallSite::default() }
     }
 
     fn properties(&self, _id: PropertiesId) -> &[(String, String)] {
@@ -258,6 +263,31 @@ impl Recording<SpanEncoder> {
             self.encoder.begin(PHYSICS, at + MILLI);
             self.encoder.end(at + 3 * MILLI);
             self.encoder.end(at + 5 * MILLI);
+        }
+        self.seal(start + SECOND)
+    }
+}
+
+pub(crate) fn asyncs(process: u8) -> Recording<AsyncEncoder> {
+    Recording::of(AsyncEncoder::new(), process, 204, StreamKind::ASYNC, None)
+}
+
+impl Recording<AsyncEncoder> {
+    pub(crate) fn seal(&mut self, end: u64) -> Block {
+        let seal = self.next_seal(end);
+        self.encoder.seal(&seal, &Names)
+    }
+
+    /// A second's block of 5 requests that overlap; the last of them never ends.
+    pub(crate) fn second(&mut self) -> Block {
+        let start = self.begin;
+        for number in 0..5_u64 {
+            let (id, at) = (start + number + 1, start + number * 200 * MILLI);
+            let fields = RawBuf::of(&[Arg::U64(number), Arg::Str("castle")]);
+            self.encoder.begin(id, 0, REQUEST, ThreadId(0), at, fields.as_raw());
+            if number > 0 {
+                self.encoder.end(id - 1, at + 50 * MILLI);
+            }
         }
         self.seal(start + SECOND)
     }

@@ -14,8 +14,9 @@ async fn ten_seconds_in(mut lake: TestLake) -> TestLake {
     for number in [1, 2] {
         let (mut main, mut log, mut metric, mut frame, mut attached) =
             (spans(number, 0), logs(number), metrics(number), frames(number), attachments(number));
+        let mut requests = asyncs(number);
         for _ in 0..10 {
-            lake.commit(&[main.second()]).await;
+            lake.commit(&[main.second(), requests.second()]).await;
             lake.commit(&[log.second(), attached.second()]).await;
             lake.commit(&[metric.second(), frame.second()]).await;
         }
@@ -25,8 +26,9 @@ async fn ten_seconds_in(mut lake: TestLake) -> TestLake {
     lake
 }
 
-const VIEWS: [(&str, &str); 5] = [
+const VIEWS: [(&str, &str); 6] = [
     ("thread_spans", "begin"),
+    ("async_spans", "begin"),
     ("log_entries", "time"),
     ("measures", "time"),
     ("frames", "begin"),

@@ -43,6 +43,25 @@ async fn log_lines_have_their_text_or_their_call_sites() {
 }
 
 #[tokio::test]
+async fn async_spans_have_fields_and_those_open_have_no_end() {
+    let mut lake = TestLake::new().await;
+    let mut requests = asyncs(1);
+    lake.commit_process(&process(1)).await;
+    lake.commit(&[requests.second()]).await;
+    let expected = "\
++---------+--------+-------------+------+
+| ordinal | number | duration_ns | map  |
++---------+--------+-------------+------+
+| 2       | 2      | 250000000   | true |
+| 3       | 3      | 250000000   | true |
+| 4       | 4      |             | true |
++---------+--------+-------------+------+";
+    let sql = "SELECT ordinal, fields['number'] AS number, duration_ns, fields['map'] = 'castle' AS map FROM async_spans \
+               WHERE name = 'request' AND cast(fields['number'] AS INT) > 1 ORDER BY ordinal";
+    assert_eq!(ask(&lake.engine(), sql).await, expected);
+}
+
+#[tokio::test]
 async fn the_parts_of_an_attachment_in_order_are_the_file() {
     let mut lake = TestLake::new().await;
     let mut attached = attachments(1);
