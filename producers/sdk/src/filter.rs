@@ -124,6 +124,11 @@ pub(crate) fn set(filter: Filter) {
         record::LEVEL.store(level_max, std::sync::atomic::Ordering::Relaxed);
     }
     clock::renew();
+    drop(current);
+    #[cfg(feature = "tracing")]
+    crate::tracing::renew();
+    #[cfg(feature = "log")]
+    crate::log::renew();
 }
 
 /// The least urgent level of which lines may be recorded; 0 for none.

@@ -56,6 +56,7 @@ mod error;
 mod event;
 mod filter;
 mod instrument;
+mod interop;
 mod level;
 mod macros;
 mod merge;
@@ -82,6 +83,10 @@ pub use framelake_macros::instrument;
 pub use framelake_transport as transport;
 pub use framelake_wire::{ProcessId, StreamId, StreamKind};
 pub use instrument::{InCurrentSpan, Instrument, Instrumented};
+#[cfg(feature = "log")]
+pub use interop::log;
+#[cfg(feature = "tracing")]
+pub use interop::tracing;
 pub use level::Level;
 pub use properties::PropertySet;
 pub use record::{AsyncSpan, MetricValue, Span};
