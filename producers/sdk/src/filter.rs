@@ -70,6 +70,8 @@ impl Filter {
             Kind::Log => self.logs.get(target).is_some_and(|most| level <= most as u8),
             Kind::Span => self.spans.get(target),
             Kind::Metric => self.metrics.get(target),
+            #[cfg(any(feature = "tracing", feature = "log"))]
+            Kind::Lines => true,
         }
     }
 }

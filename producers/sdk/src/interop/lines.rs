@@ -1,14 +1,14 @@
 //! Call sites of lines that come with their place in the source each time: found by that, made once.
 
-use crate::Level;
 use crate::record::{self, On};
-use crate::site::CallSite;
+use crate::site::{CallSite, Kind};
+use crate::{Level, filter};
 use framelake_wire::Arg;
 use framelake_wire::raw::ARGS_MAX;
 use std::fmt;
 use std::ptr::null_mut;
 use std::sync::atomic::{
-    AtomicPtr, AtomicUsize,
+    AtomicPtr,
     Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Mutex, PoisonError};
@@ -57,9 +57,6 @@ const LINES_MAX: usize = SLOTS * 3 / 4;
 static LINES: [AtomicPtr<Line>; SLOTS] = [const { AtomicPtr::new(null_mut()) }; SLOTS];
 static COUNT: Mutex<usize> = Mutex::new(0);
 static SHARED: [AtomicPtr<Line>; 7] = [const { AtomicPtr::new(null_mut()) }; 7];
-
-/// How many lines shared a call site: they found no place of their own.
-static SHARED_LINES: AtomicUsize = AtomicUsize::new(0);
 
 impl Key<'_> {
     /// Where the search begins. Not all bytes of the texts: what two lines have in common otherwise is told apart by their numbers.
@@ -111,7 +108,6 @@ fn make(key: &Key<'_>) -> &'static Line {
         Err(at) => at,
     };
     if *count == LINES_MAX {
-        SHARED_LINES.fetch_add(1, Relaxed);
         let shared = &SHARED[key.level as usize];
         // SAFETY: as in `find`.
         return unsafe { shared.load(Relaxed).as_ref() }.unwrap_or_else(|| {
@@ -148,7 +144,7 @@ impl Line {
 
     fn shared(level: Level) -> &'static Self {
         let key = Key { level, target: "log", file: "", line: 0, message: None, keys: &[] };
-        let call = CallSite::log(level, "{0}", "log", "", 0).with_args(&["", "target", "file", "line", "values"], "");
+        let call = CallSite::lines(level, "{0}").with_args(&["", "target", "file", "line", "values"], "");
         Box::leak(Box::new(Self {
             key,
             call: Box::leak(Box::new(call)),
@@ -170,6 +166,13 @@ fn is_twin(key: &Key<'_>) -> bool {
 
 fn leak(text: &str) -> &'static str {
     Box::leak(Box::from(text))
+}
+
+/// Whether the line is recorded.
+#[inline]
+pub(crate) fn on(line: &Line, key: &Key<'_>) -> Option<On> {
+    let on = record::log_on(key.level, line.call)?;
+    (!line.is_shared || filter::allows(Kind::Log, key.level as u8, key.target)).then_some(on)
 }
 
 /// Records a line. `values` are as many as the key's names.

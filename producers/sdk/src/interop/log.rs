@@ -111,7 +111,7 @@ impl Log for Logger {
         if line.is_twin {
             return;
         }
-        let Some(on) = record::log_on(level, line.call) else { return };
+        let Some(on) = lines::on(line, &key) else { return };
         if values.count == 0 {
             return lines::record(on, line, &key, *record.args(), &[]);
         }

@@ -158,7 +158,7 @@ fn record_bridged(event: &Event<'_>, site: &'static Site) {
         keys: &[],
     };
     let found = lines::of(&key);
-    if let Some(on) = record::log_on(site.level, found.call) {
+    if let Some(on) = lines::on(found, &key) {
         lines::record(on, found, &key, format_args!("{}", line.message), &[]);
     }
 }
