@@ -71,6 +71,7 @@ mod session;
 mod settings;
 mod site;
 mod stream;
+mod system;
 mod text;
 mod thread;
 mod wake;

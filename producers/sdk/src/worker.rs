@@ -12,6 +12,7 @@ use crate::reader::{Event, Reader, Snapshot};
 use crate::report::{Report, Stats, StreamReport};
 use crate::sampler::Sampler;
 use crate::stream::{Outlet, Stream, kind_stats};
+use crate::system::Monitor;
 use crate::{chunk, record, thread, wake};
 use framelake_transport::{Outgoing, Sender};
 use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
@@ -38,6 +39,7 @@ pub(crate) struct Worker {
     period: Duration,
     clock: u32,
     sampler: Sampler,
+    monitor: Monitor,
     dictionary: Dictionary,
     process: Process,
     process_sent: Instant,
@@ -72,6 +74,7 @@ impl Worker {
         clock: u32,
         start: TimeSample,
         process: Process,
+        monitor: Monitor,
     ) -> Self {
         let mut worker = Self {
             control,
@@ -79,6 +82,7 @@ impl Worker {
             period,
             clock,
             sampler: Sampler::new(start),
+            monitor,
             dictionary: Dictionary::default(),
             process,
             process_sent: Instant::now(),
@@ -130,6 +134,10 @@ impl Worker {
             if now >= next {
                 // A late drain does not make the next ones early.
                 next = now + self.period - (now - next).min(self.period / 2);
+            }
+            if seal {
+                // Before the buffers are read: this thread's own among them.
+                self.monitor.measure(Instant::now());
             }
             self.drain(seal);
             self.control.drained(ticket, self.stats());
