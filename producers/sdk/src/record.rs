@@ -202,13 +202,6 @@ impl Drop for Span {
     }
 }
 
-/// Begins a span of this thread; says whether that was recorded.
-#[cfg(feature = "tracing")]
-#[inline]
-pub(crate) fn begin_span(on: On) -> bool {
-    write(on.state, SPAN_BEGIN, [u64::from(on.id)], Lost::Spans)
-}
-
 /// Counts a span of this thread that is not recorded, neither begin nor end.
 #[cfg(feature = "tracing")]
 #[cold]
@@ -355,7 +348,7 @@ fn write_slowly(state: u32, tag: u64, rest: &[u64], lost: Lost) -> bool {
 
 /// Writes one event of `ticks`, or of now, whose words behind the first are `head` and `rest`; says whether it was recorded.
 #[cfg(feature = "tracing")]
-#[inline]
+#[inline(always)]
 pub(crate) fn write_words(
     state: u32,
     tag: u64,

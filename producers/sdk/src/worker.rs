@@ -110,7 +110,7 @@ impl Worker {
         for thread in &mut worker.threads {
             let snapshot = thread.reader.snapshot(&thread.buffer);
             thread.reader.drain(&thread.buffer, snapshot, 0, |_, _| {});
-            thread.counted.read(&thread.buffer, |_, _| {});
+            thread.counted.read(&thread.buffer, |_, _, _| {});
         }
         worker
     }
@@ -173,8 +173,8 @@ impl Worker {
         if seal {
             for thread in &mut self.threads {
                 let ThreadStream { buffer, id, counted, .. } = thread;
-                counted.read(buffer, |site, args| {
-                    let event = Event::Metric { site, properties: 0, args: args.as_raw() };
+                counted.read(buffer, |site, properties, args| {
+                    let event = Event::Metric { site, properties: properties.id, args: args.as_raw() };
                     self.merge.add(end.ticks, *id, event);
                 });
             }

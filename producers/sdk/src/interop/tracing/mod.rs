@@ -15,7 +15,8 @@
 //! - Each time a **span** is entered, until it is exited, is a row of `thread_spans` with the fields known by then.
 //! - A span that is entered more than once (a future that was awaited) or never also has one row in `async_spans`, from when it was made until it was closed,
 //!   with the fields known in the end; so has one whose fields were recorded too late for any row of `thread_spans`. The spans around it, as far as they are
-//!   still open, have one too, so that it has its parent.
+//!   still open, have one too, so that it has its parent. The first such span of a call site begins in `async_spans` when it was first entered, not when it was
+//!   made: until then the clock is not read for that.
 //!
 //! Numbers, `bool` and strings are stored as they are, everything else as the text that it prints. What has more than 16 fields keeps 15, and the others as one
 //! text `a=1 b=2` without a name. Framelake's [filter](crate::Builder::filter) says what is recorded: events by level and target, spans by target alone.

@@ -23,6 +23,8 @@ pub(super) struct Site {
     pub(super) is_over: bool,
     /// It stands for all lines of the `log` crate of one level.
     pub(super) is_bridge: bool,
+    /// One of its spans got a row in `async_spans`: the others will want to know when they were made.
+    pub(super) is_async: AtomicBool,
     /// Its values came in another order than its fields.
     pub(super) is_disordered: AtomicBool,
 }
@@ -133,7 +135,16 @@ impl Site {
             CallSite::log(level, metadata.name(), target, file, line).with_args(names.leak(), template.leak())
         };
         let is_bridge = target == "log" && fields.contains(&"log.target");
-        Self { metadata, call, level, count, is_over, is_bridge, is_disordered: AtomicBool::new(false) }
+        Self {
+            metadata,
+            call,
+            level,
+            count,
+            is_over,
+            is_bridge,
+            is_async: AtomicBool::new(false),
+            is_disordered: AtomicBool::new(false),
+        }
     }
 }
 

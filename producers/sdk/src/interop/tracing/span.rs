@@ -6,7 +6,7 @@
 use super::fields::Fields;
 use super::site::Site;
 use crate::clock::{self, OFF};
-use crate::event::{ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, ASYNC_END_ARGS, Lost, SPAN_BEGIN_ARGS};
+use crate::event::{ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, ASYNC_END_ARGS, Lost, SPAN_BEGIN, SPAN_BEGIN_ARGS};
 use crate::record::{self, On};
 use crate::thread;
 use std::cell::RefCell;
@@ -35,8 +35,11 @@ struct Slot {
     /// The generation, and in the lower half how many references there are.
     held: AtomicU64,
     site: AtomicPtr<Site>,
-    /// The ticks when the span was made; 0 while nothing was recorded.
+    /// The ticks when the span was made, or first entered: reading the clock is half of what a span costs, so that of a call site whose spans were never
+    /// wanted in `async_spans` is not read when they are made. 0 while not known.
     made: AtomicU64,
+    /// Other spans were made within it: their threads may ask for it at any time.
+    has_children: AtomicBool,
     /// The span around it, 0 where there is none.
     parent: AtomicU64,
     /// The number of the async span around it when it was made, 0 where there was none.
@@ -63,6 +66,7 @@ impl Slot {
             held: AtomicU64::new(0),
             site: AtomicPtr::new(null_mut()),
             made: AtomicU64::new(0),
+            has_children: AtomicBool::new(false),
             parent: AtomicU64::new(0),
             around: AtomicU64::new(0),
             async_id: AtomicU64::new(0),
@@ -234,46 +238,67 @@ pub(super) enum Parent {
 }
 
 /// A new span of `site`, whose fields `fill` gives.
+#[inline]
 pub(super) fn new(site: &'static Site, parent: Parent, fill: impl FnOnce(&mut Fields)) -> u64 {
+    if site.count == 0 {
+        return with_slot(site, parent, |_| {});
+    }
     // The values' own `Debug` may make spans.
     let mut fields = LOCAL.try_with(|local| std::mem::take(&mut local.borrow_mut().fields)).unwrap_or_default();
     fields.clear();
-    if site.count > 0 {
-        fill(&mut fields);
-        fields.fill(site.count);
-    }
-    let state = clock::recording();
-    let made = if state == OFF { 0 } else { clock::now(state) };
-    let id = LOCAL.try_with(|local| {
+    fill(&mut fields);
+    fields.fill(site.count);
+    with_slot(site, parent, |slot| {
+        slot.set_fields(&fields);
+        let _ = LOCAL.try_with(|local| local.borrow_mut().fields = std::mem::take(&mut fields));
+    })
+}
+
+/// Puts a new span into a slot, which `set` gives its fields.
+#[inline]
+fn with_slot(site: &'static Site, parent: Parent, set: impl FnOnce(&Slot)) -> u64 {
+    let made = if site.is_async.load(Relaxed) { ticks() } else { 0 };
+    let taken = LOCAL.try_with(|local| {
         let mut local = local.borrow_mut();
         let parent = match parent {
             Parent::None => 0,
             Parent::Entered => local.entered.last().map_or(0, |entered| entered.id),
             Parent::Is(id) => id,
         };
-        let index = local.take_slot()?;
-        let slot = slot_at(index)?;
-        slot.site.store(std::ptr::from_ref(site).cast_mut(), Relaxed);
-        slot.made.store(made, Relaxed);
-        slot.parent.store(parent, Relaxed);
-        slot.around.store(thread::current_async(), Relaxed);
-        slot.async_id.store(0, Relaxed);
-        slot.was_entered.store(false, Relaxed);
-        slot.recorded.store(0, Relaxed);
-        slot.carried.store(0, Relaxed);
-        slot.told.store(0, Relaxed);
-        slot.is_long.store(false, Relaxed);
-        slot.count.store(0, Relaxed);
-        if fields.count > 0 {
-            slot.set_fields(&fields);
-        }
-        // Whoever gets the number finds all of this.
-        let generation = slot.held.load(Relaxed) >> 32;
-        slot.held.store(generation << 32 | 1, Release);
-        local.fields = std::mem::take(&mut fields);
-        Some(generation << 32 | u64::from(index + 1))
+        local.take_slot().map(|index| (index, parent))
     });
-    id.ok().flatten().unwrap_or(NOT_KEPT)
+    let Ok(Some((index, parent))) = taken else { return NOT_KEPT };
+    let Some(new) = slot_at(index) else { return NOT_KEPT };
+    new.site.store(std::ptr::from_ref(site).cast_mut(), Relaxed);
+    new.made.store(made, Relaxed);
+    new.parent.store(parent, Relaxed);
+    new.around.store(thread::current_async(), Relaxed);
+    new.async_id.store(0, Relaxed);
+    new.was_entered.store(false, Relaxed);
+    new.has_children.store(false, Relaxed);
+    new.recorded.store(0, Relaxed);
+    new.carried.store(0, Relaxed);
+    new.told.store(0, Relaxed);
+    new.is_long.store(false, Relaxed);
+    new.count.store(0, Relaxed);
+    set(new);
+    if let Some(parent) = slot(parent) {
+        // Whoever closes it has had it from this thread, or waits for this thread to let go of it.
+        parent.has_children.store(true, Relaxed);
+    }
+    // Whoever gets the number finds all of this.
+    let generation = new.held.load(Relaxed) >> 32;
+    new.held.store(generation << 32 | 1, Release);
+    generation << 32 | u64::from(index + 1)
+}
+
+/// The ticks now; 0 where nothing is recorded.
+#[inline]
+fn ticks() -> u64 {
+    match clock::recording() {
+        OFF => 0,
+        state => clock::now(state),
+    }
 }
 
 /// What `tracing` calls the span.
@@ -308,9 +333,9 @@ fn hold_if_open(id: u64) -> Option<&'static Slot> {
 /// One reference less; says whether it was the last, and the span is closed.
 pub(super) fn release(id: u64) -> bool {
     let Some(slot) = slot(id) else { return false };
-    let less = |held: u64| (held >> 32 == id >> 32 && held as u32 != 0).then(|| held - 1);
-    let Ok(before) = slot.held.fetch_update(AcqRel, Acquire, less) else { return false };
-    if before as u32 != 1 {
+    // The last reference of a span that nobody else can ask for: no locked instruction.
+    let is_alone = slot.held.load(Acquire) as u32 == 1 && !slot.has_children.load(Relaxed);
+    if !is_alone && !let_go(slot, id) {
         return false;
     }
     close(slot);
@@ -326,6 +351,12 @@ pub(super) fn release(id: u64) -> bool {
     true
 }
 
+/// Takes a reference away; says whether it was the last.
+fn let_go(slot: &Slot, id: u64) -> bool {
+    let less = |held: u64| (held >> 32 == id >> 32 && held as u32 != 0).then(|| held - 1);
+    slot.held.fetch_update(AcqRel, Acquire, less).is_ok_and(|before| before as u32 == 1)
+}
+
 /// A row of this thread begins.
 pub(super) fn enter(id: u64) {
     let mut entered = Entered { id, state: OFF, around: None, is_exited: false };
@@ -336,7 +367,11 @@ pub(super) fn enter(id: u64) {
             } else if slot.async_id.load(Relaxed) == 0 {
                 begin_async(slot, on);
             }
-            entered.state = if begin(slot, on) { on.state() } else { OFF };
+            let ticks = clock::now(on.state());
+            if slot.made.load(Relaxed) == 0 {
+                slot.made.store(ticks, Relaxed);
+            }
+            entered.state = if begin(slot, on, ticks) { on.state() } else { OFF };
         }
         let async_id = slot.async_id.load(Relaxed);
         entered.around = (async_id != 0 && async_id != NOT_BEGUN).then(|| thread::set_current_async(async_id));
@@ -347,23 +382,34 @@ pub(super) fn enter(id: u64) {
 }
 
 #[inline]
-fn begin(slot: &Slot, on: On) -> bool {
+fn begin(slot: &Slot, on: On, ticks: u64) -> bool {
     if !slot.has_fields() {
-        return record::begin_span(on);
+        return record::write_words(
+            on.state(),
+            SPAN_BEGIN,
+            Some(ticks),
+            &[u64::from(on.id())],
+            std::iter::empty(),
+            Lost::Spans,
+        );
     }
     slot.carried.store(slot.recorded.load(Acquire), Relaxed);
-    slot.write(on.state(), SPAN_BEGIN_ARGS, None, u64::from(on.id()), &[], Lost::Spans)
+    slot.write(on.state(), SPAN_BEGIN_ARGS, Some(ticks), u64::from(on.id()), &[], Lost::Spans)
 }
 
 /// A row of this thread ends: at once where it is the innermost, else with the last that is within it.
+#[inline]
 pub(super) fn exit(id: u64) {
     let _ = LOCAL.try_with(|local| {
-        let mut local = local.borrow_mut();
-        let Some(found) = local.entered.iter_mut().rev().find(|entered| entered.id == id && !entered.is_exited) else {
-            return;
-        };
-        found.is_exited = true;
-        while let Some(entered) = local.entered.pop_if(|entered| entered.is_exited) {
+        let entered = &mut local.borrow_mut().entered;
+        match entered.last_mut() {
+            Some(last) if last.id == id => last.is_exited = true,
+            _ => {
+                let found = entered.iter_mut().rev().find(|entered| entered.id == id && !entered.is_exited);
+                found.into_iter().for_each(|found| found.is_exited = true);
+            }
+        }
+        while let Some(entered) = entered.pop_if(|entered| entered.is_exited) {
             if let Some(around) = entered.around {
                 thread::set_current_async(around);
             }
@@ -388,6 +434,9 @@ pub(super) fn current() -> Option<(u64, &'static Site)> {
 #[cold]
 #[inline(never)]
 fn begin_async(slot: &Slot, on: On) {
+    if let Some(site) = slot.site() {
+        site.is_async.store(true, Relaxed);
+    }
     let id = thread::next_async();
     if slot.async_id.compare_exchange(0, id, AcqRel, Acquire).is_err() {
         return;
