@@ -35,6 +35,7 @@ pub(crate) struct Table {
 /// What one call site added up in one thread. A counter has one bucket.
 struct Slot {
     site: u32,
+    properties: PropertySet,
     is_integer: bool,
     buckets: Box<[Bucket]>,
 }
@@ -76,8 +77,15 @@ impl Drop for Table {
 /// Adds `value` to what this thread counted.
 #[inline(always)]
 pub fn counter<V: MetricValue>(site: &'static CallSite, value: V) {
+    counter_with(site, PropertySet::EMPTY, value);
+}
+
+/// As [`counter`], of a call site whose measurements all have these properties.
+#[inline(always)]
+pub(crate) fn counter_with<V: MetricValue>(site: &'static CallSite, properties: PropertySet, value: V) {
     add(
         site,
+        properties,
         value,
         |slot, word| {
             // A counter's slot has its one bucket.
@@ -95,8 +103,15 @@ pub fn counter<V: MetricValue>(site: &'static CallSite, value: V) {
 /// Adds `value` to what this thread observed.
 #[inline(always)]
 pub fn histogram<V: MetricValue>(site: &'static CallSite, value: V) {
+    histogram_with(site, PropertySet::EMPTY, value);
+}
+
+/// As [`histogram`], of a call site whose measurements all have these properties.
+#[inline(always)]
+pub(crate) fn histogram_with<V: MetricValue>(site: &'static CallSite, properties: PropertySet, value: V) {
     add(
         site,
+        properties,
         value,
         |slot, word| {
             let value = if V::TAG == event::INTEGER { word.cast_signed() as f64 } else { f64::from_bits(word) };
@@ -107,7 +122,13 @@ pub fn histogram<V: MetricValue>(site: &'static CallSite, value: V) {
 }
 
 #[inline(always)]
-fn add<V: MetricValue>(site: &'static CallSite, value: V, add: impl FnOnce(&Slot, u64), buckets: usize) {
+fn add<V: MetricValue>(
+    site: &'static CallSite,
+    properties: PropertySet,
+    value: V,
+    add: impl FnOnce(&Slot, u64),
+    buckets: usize,
+) {
     let state = clock::recording();
     if state == OFF {
         return;
@@ -121,13 +142,14 @@ fn add<V: MetricValue>(site: &'static CallSite, value: V, add: impl FnOnce(&Slot
             return add(slot, word);
         }
     }
-    add_slowly(site, state, V::TAG == event::INTEGER, word, add, buckets);
+    add_slowly(site, properties, state, V::TAG == event::INTEGER, word, add, buckets);
 }
 
 #[cold]
 #[inline(never)]
 fn add_slowly(
     site: &'static CallSite,
+    properties: PropertySet,
     state: u32,
     is_integer: bool,
     word: u64,
@@ -140,19 +162,20 @@ fn add_slowly(
     if place == NO_PLACE {
         place = site.take_place(&PLACES, state);
     }
-    let slot = buffer.aggregates.slots.get(place as usize).and_then(|slot| make(slot, on.id(), is_integer, buckets));
+    let make = |slot| make(slot, on.id(), properties, is_integer, buckets);
+    let slot = buffer.aggregates.slots.get(place as usize).and_then(make);
     match slot {
         Some(slot) => add(slot, word),
         // Beyond the tables each event is a row.
-        None if is_integer => record::metric_on(on, word.cast_signed(), PropertySet::EMPTY),
-        None => record::metric_on(on, f64::from_bits(word), PropertySet::EMPTY),
+        None if is_integer => record::metric_on(on, word.cast_signed(), properties),
+        None => record::metric_on(on, f64::from_bits(word), properties),
     }
 }
 
 /// The place of a call site that has none yet.
 pub(crate) const NO_PLACE: u32 = u32::MAX;
 
-fn make<'a>(slot: &'a AtomicPtr<Slot>, site: u32, is_integer: bool, buckets: usize) -> Option<&'a Slot> {
+fn make(slot: &AtomicPtr<Slot>, site: u32, properties: PropertySet, is_integer: bool, buckets: usize) -> Option<&Slot> {
     // SAFETY: as in `add`.
     if let Some(slot) = unsafe { slot.load(Relaxed).as_ref() } {
         return Some(slot);
@@ -160,7 +183,7 @@ fn make<'a>(slot: &'a AtomicPtr<Slot>, site: u32, is_integer: bool, buckets: usi
     let _busy = thread::Busy::enter()?;
     let is_integer = is_integer && buckets == 1;
     let buckets = (0..buckets).map(|_| Bucket::default()).collect();
-    slot.store(Box::into_raw(Box::new(Slot { site, is_integer, buckets })), Release);
+    slot.store(Box::into_raw(Box::new(Slot { site, properties, is_integer, buckets })), Release);
     // SAFETY: as in `add`.
     unsafe { slot.load(Relaxed).as_ref() }
 }
@@ -183,8 +206,8 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Calls `take` with the call site, the value and the count of what was added since the last call, for each bucket.
-    pub(crate) fn read(&mut self, buffer: &Buffer, mut take: impl FnMut(u32, RawBuf)) {
+    /// Calls `take` with the call site, its properties, and the value and the count of what was added since the last call, for each bucket.
+    pub(crate) fn read(&mut self, buffer: &Buffer, mut take: impl FnMut(u32, PropertySet, RawBuf)) {
         let places = (PLACES.load(Acquire) as usize).min(SITES_MAX);
         if self.slots.len() < places {
             self.slots.resize_with(places, Vec::new);
@@ -199,7 +222,7 @@ impl Seen {
                     continue;
                 }
                 let (before, of) = std::mem::replace(seen, (sum, count));
-                take(slot.site, slot.row(before, sum, count - of));
+                take(slot.site, slot.properties, slot.row(before, sum, count - of));
             }
         }
     }

@@ -150,6 +150,14 @@ impl Builder {
         self
     }
 
+    /// Measures each `period`, on the background thread, what the process and its machine are doing: CPU, memory, threads, page faults, context switches, open
+    /// files, as measurements with the target `framelake.system`; by default not at all. A period shorter than the [drain's](Builder::drain_period) is
+    /// taken for that. On Linux all of these, on other Unix systems CPU, page faults and context switches of the process, elsewhere none.
+    pub fn system_metrics(mut self, period: Duration) -> Self {
+        self.settings.system_period = Some(period);
+        self
+    }
+
     /// Hands batches to `carrier` instead of an endpoint: for tests, or for another way to Framelake.
     pub fn deliver_by(mut self, carrier: Box<dyn Deliver>) -> Self {
         self.carrier = Some(carrier);

@@ -30,6 +30,8 @@ pub(crate) const ASYNC_BEGIN: u64 = 10;
 pub(crate) const ASYNC_BEGIN_ARGS: u64 = 11;
 /// An async span ends: word 1 is its number.
 pub(crate) const ASYNC_END: u64 = 12;
+/// An async span ends and has these fields from now on: word 1 has no site, word 2 is its number.
+pub(crate) const ASYNC_END_ARGS: u64 = 13;
 
 /// Bits of the tag.
 pub(crate) const TAG_BITS: u32 = 4;

@@ -70,6 +70,8 @@ impl Filter {
             Kind::Log => self.logs.get(target).is_some_and(|most| level <= most as u8),
             Kind::Span => self.spans.get(target),
             Kind::Metric => self.metrics.get(target),
+            #[cfg(any(feature = "tracing", feature = "log"))]
+            Kind::Lines => true,
         }
     }
 }
@@ -121,6 +123,11 @@ pub(crate) fn set(filter: Filter) {
     // In this order: who sees the new generation finds the new filter.
     *current = Some(filter);
     clock::renew(level_max);
+    drop(current);
+    #[cfg(feature = "tracing")]
+    crate::tracing::renew();
+    #[cfg(feature = "log")]
+    crate::log::renew();
 }
 
 /// The least urgent level of which lines may be recorded; 0 for none.

@@ -25,6 +25,9 @@
 //! - **Spans**: [`span!`] for a scope, [`span_guard!`] for a value, [`instrument`](macro@instrument) for a function.
 //! - **Frames**: [`frame!`] marks where one ends and the next begins.
 //! - **Attachments**: [`attach`] records a file, such as a screenshot.
+//! - **The system**: [`Builder::system_metrics`] measures process and machine.
+//!
+//! Each a feature, and none on by default: `tracing`, `log`, `metrics` and `tokio` take in what is recorded with those crates, or happens in that runtime.
 //!
 //! # What it costs and what it keeps
 //! An event reads the processor's counter and stores 8 to 24 bytes in its thread's own buffer: no lock, no allocation, no system call; static
@@ -56,6 +59,7 @@ mod error;
 mod event;
 mod filter;
 mod instrument;
+mod interop;
 mod level;
 mod macros;
 mod merge;
@@ -70,6 +74,7 @@ mod session;
 mod settings;
 mod site;
 mod stream;
+mod system;
 mod text;
 mod thread;
 mod wake;
@@ -82,6 +87,14 @@ pub use framelake_macros::instrument;
 pub use framelake_transport as transport;
 pub use framelake_wire::{ProcessId, StreamId, StreamKind};
 pub use instrument::{InCurrentSpan, Instrument, Instrumented};
+#[cfg(feature = "log")]
+pub use interop::log;
+#[cfg(feature = "metrics")]
+pub use interop::metrics;
+#[cfg(feature = "tokio")]
+pub use interop::tokio;
+#[cfg(feature = "tracing")]
+pub use interop::tracing;
 pub use level::Level;
 pub use properties::PropertySet;
 pub use record::{AsyncSpan, MetricValue, Span};

@@ -70,7 +70,7 @@ impl Args {
 
 enum Async {
     Begin { site: SiteId, id: u64, parent: u64, fields: Args },
-    End { id: u64 },
+    End { id: u64, fields: Option<Args> },
     Lost(u64),
 }
 
@@ -101,7 +101,10 @@ impl Merge {
                 let what = Async::Begin { site: SiteId(site - 1), id, parent, fields };
                 self.asyncs.push(Entry { ticks, thread, what });
             }
-            Event::AsyncEnd { id } => self.asyncs.push(Entry { ticks, thread, what: Async::End { id } }),
+            Event::AsyncEnd { id, fields } => {
+                let fields = fields.map(|fields| Args::put(fields, &mut self.words));
+                self.asyncs.push(Entry { ticks, thread, what: Async::End { id, fields } });
+            }
             Event::Lost { what: Lost::Asyncs, count } => {
                 self.asyncs.push(Entry { ticks, thread, what: Async::Lost(count) });
             }
@@ -165,7 +168,8 @@ impl Merge {
                 Async::Begin { site, id, parent, fields } => {
                     encoder.begin(id, parent, site, event.thread, event.ticks, fields.of(&self.words));
                 }
-                Async::End { id } => encoder.end(id, event.ticks),
+                Async::End { id, fields: None } => encoder.end(id, event.ticks),
+                Async::End { id, fields: Some(fields) } => encoder.end_with(id, event.ticks, fields.of(&self.words)),
                 Async::Lost(count) => encoder.dropped(count),
             }
             shared.asyncs.seal_full(outlet);

@@ -3,8 +3,8 @@
 use crate::buffer::Buffer;
 use crate::chunk::{self, Chunk, FreeChunk};
 use crate::event::{
-    ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, LOST, Lost, METRIC_ARGS,
-    SPAN_BEGIN, SPAN_BEGIN_ARGS, SPAN_END, TAG_BITS, TAG_MASK,
+    ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, ASYNC_END_ARGS, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, LOST, Lost,
+    METRIC_ARGS, SPAN_BEGIN, SPAN_BEGIN_ARGS, SPAN_END, TAG_BITS, TAG_MASK,
 };
 use framelake_wire::{Arg, raw::Raw};
 use std::ptr::NonNull;
@@ -19,7 +19,7 @@ pub(crate) enum Event<'a> {
     Metric { site: u32, properties: u32, args: Raw<'a> },
     Frame,
     AsyncBegin { site: u32, id: u64, parent: u64, fields: Raw<'a> },
-    AsyncEnd { id: u64 },
+    AsyncEnd { id: u64, fields: Option<Raw<'a>> },
     Lost { what: Lost, count: u64 },
 }
 
@@ -184,7 +184,12 @@ impl Reader {
                     after
                 }
                 (ASYNC_END, [id, after @ ..]) => {
-                    take(ticks, Event::AsyncEnd { id: *id });
+                    take(ticks, Event::AsyncEnd { id: *id, fields: None });
+                    after
+                }
+                (ASYNC_END_ARGS, [head, id, after @ ..]) => {
+                    let Some((fields, after)) = args(*head, after) else { return };
+                    take(ticks, Event::AsyncEnd { id: *id, fields: Some(fields) });
                     after
                 }
                 (FRAME, _) => {

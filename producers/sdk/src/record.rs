@@ -27,6 +27,12 @@ impl On {
     pub(crate) fn id(self) -> u32 {
         self.id
     }
+
+    /// The state of recording.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn state(self) -> u32 {
+        self.state
+    }
 }
 
 /// Whether events of `site` are recorded now.
@@ -71,6 +77,16 @@ pub fn log_args<A: Args>(on: On, args: A) {
 pub fn log_formatted(on: On, arguments: fmt::Arguments<'_>) {
     let args = (Formatted(arguments),);
     write_composed(on.state, &head(LOG_ARGS, on.id, 1, [], WHOLE, []), Lost::Logs, &args);
+}
+
+/// Records a line whose arguments `find` finds one by one.
+#[cfg(any(feature = "tracing", feature = "log"))]
+pub(crate) fn log_found(on: On, find: &dyn Fn(&mut text::Found<'_>)) {
+    let Some(buffer) = thread::registered() else { return thread::count_unattributed() };
+    let mut head = head(LOG_ARGS, on.id, 0, [], 0, []);
+    if !text::record_found(buffer, on.state, &mut head, find) {
+        buffer.lose(Lost::Logs);
+    }
 }
 
 /// A value that a metric can have. Integers beyond 63 bits are recorded as the greatest that fits.
@@ -183,6 +199,23 @@ impl Drop for Span {
             write(self.state, SPAN_END, [], Lost::Ends);
         }
     }
+}
+
+/// Counts a span of this thread that is not recorded, neither begin nor end.
+#[cfg(feature = "tracing")]
+#[cold]
+pub(crate) fn lose_span() {
+    match thread::registered() {
+        Some(buffer) => buffer.lose(Lost::Spans),
+        None => thread::count_unattributed(),
+    }
+}
+
+/// Ends the innermost span of this thread, begun under `state`.
+#[cfg(feature = "tracing")]
+#[inline]
+pub(crate) fn end_span(state: u32) {
+    write(state, SPAN_END, [], Lost::Ends);
 }
 
 /// A span that may begin on one thread and end on another: a request, a task, a future ([`crate::Instrument`]). It ends when dropped.
@@ -309,6 +342,45 @@ fn write_slowly(state: u32, tag: u64, rest: &[u64], lost: Lost) -> bool {
         cursor.write(ticks << TAG_BITS | tag);
         cursor.add(1).copy_from_nonoverlapping(rest.as_ptr(), rest.len());
         buffer.publish(cursor.add(1 + rest.len()));
+    }
+    true
+}
+
+/// Writes one event of `ticks`, or of now, whose words behind the first are `head` and `rest`; says whether it was recorded.
+#[cfg(feature = "tracing")]
+#[inline(always)]
+pub(crate) fn write_words(
+    state: u32,
+    tag: u64,
+    ticks: Option<u64>,
+    head: &[u64],
+    rest: impl ExactSizeIterator<Item = u64>,
+    lost: Lost,
+) -> bool {
+    let count = 1 + head.len() + rest.len();
+    let mut buffer = thread::current();
+    let mut room = buffer.room(count);
+    if room.is_none() {
+        let Some(registered) = thread::registered() else {
+            thread::count_unattributed();
+            return false;
+        };
+        buffer = registered;
+        room = buffer.make_room(count);
+    }
+    let Some(cursor) = room else {
+        buffer.lose(lost);
+        return false;
+    };
+    let ticks = ticks.unwrap_or_else(|| clock::now(state));
+    // SAFETY: there is room for `count` words at the cursor; exactly so many are written, whatever `rest` says of its length.
+    unsafe {
+        cursor.write(ticks << TAG_BITS | tag);
+        let words = head.iter().copied().chain(rest).chain(std::iter::repeat(0)).take(count - 1);
+        for (index, word) in words.enumerate() {
+            cursor.add(1 + index).write(word);
+        }
+        buffer.publish(cursor.add(count));
     }
     true
 }

@@ -4,6 +4,7 @@ use crate::clock;
 use crate::control::Control;
 use crate::report::{Report, Stats};
 use crate::settings::Settings;
+use crate::system::Monitor;
 use crate::worker::{self, Worker};
 use crate::{Error, Result, attachment, chunk, environment, filter, panic, process_info, wake};
 use framelake_transport::{ConnectOptions, Deliver, Options, Sender, connect_with};
@@ -72,7 +73,8 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     let process = process_info::process(&settings, start.wall_ns);
     let process_id = process.process_id;
     let control = Arc::new(Control::default());
-    let worker = Worker::new(control.clone(), sender.clone(), settings.drain_period, clock, start, process);
+    let monitor = Monitor::new(settings.system_period);
+    let worker = Worker::new(control.clone(), sender.clone(), settings.drain_period, clock, start, process, monitor);
     let thread = std::thread::Builder::new()
         .name("framelake-drain".into())
         .spawn(move || worker.run())

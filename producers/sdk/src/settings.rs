@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) attachment_budget: Option<usize>,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) panic_hook: bool,
+    /// How often the system is measured; `None` is never.
+    pub(crate) system_period: Option<Duration>,
 }
 
 /// Where blocks wait that memory has no room for.
@@ -65,6 +67,7 @@ impl Default for Settings {
             attachment_budget: None,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
             panic_hook: true,
+            system_period: None,
         }
     }
 }

@@ -40,6 +40,9 @@ pub(crate) enum Kind {
     Log,
     Metric,
     Span,
+    /// Lines of any target: who records them asks for each.
+    #[cfg(any(feature = "tracing", feature = "log"))]
+    Lines,
 }
 
 impl CallSite {
@@ -74,6 +77,12 @@ impl CallSite {
         line: u32,
     ) -> Self {
         Self { kind: Kind::Log, level: level as u8, ..Self::span(name, target, file, line) }
+    }
+
+    /// The call site of lines of a level whose targets differ. Who records them asks the filter.
+    #[cfg(any(feature = "tracing", feature = "log"))]
+    pub(crate) const fn lines(level: crate::Level, name: &'static str) -> Self {
+        Self { kind: Kind::Lines, level: level as u8, ..Self::span(name, "log", "", 0) }
     }
 
     /// A metric's call site.

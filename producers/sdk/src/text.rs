@@ -215,6 +215,23 @@ impl Text {
         if self.full.get() && self.is_open() {
             return Err(fmt::Error);
         }
+        self.end_text(begin)
+    }
+
+    /// A string of at most `bytes_max` bytes, as [`Text::text`] writes one.
+    #[cfg(any(feature = "tracing", feature = "log"))]
+    #[inline]
+    fn str(&self, bytes_max: usize, text: &str) -> fmt::Result {
+        if text.len() > bytes_max {
+            return self.cut(bytes_max, text);
+        }
+        self.word(text.len() as u64)?;
+        self.push(text.as_bytes())?;
+        self.pad(text.len())
+    }
+
+    /// Ends the text that begins at `begin`.
+    fn end_text(&self, begin: usize) -> fmt::Result {
         let bytes = self.written() - begin - 8;
         self.pad(bytes)?;
         self.patch(begin, bytes as u64);
@@ -319,6 +336,118 @@ impl Drop for Unwind<'_> {
 /// Records an event with `args`. Says whether there was room.
 #[inline]
 pub(crate) fn record<A: Args>(buffer: &Buffer, state: u32, head: &Head, args: &A) -> bool {
+    let mut head = Head { words: head.words, count: head.count };
+    write(buffer, state, &mut head, |text, bytes_max, _| {
+        let mut written = Ok(());
+        args.for_each(|arg| {
+            if written.is_ok() {
+                written = text.arg(bytes_max, arg);
+            }
+        });
+        written
+    })
+}
+
+/// Records an event whose arguments, and their sorts, `find` finds one by one: the last word of `head` is for their codes. Says whether there was room.
+#[cfg(any(feature = "tracing", feature = "log"))]
+pub(crate) fn record_found(buffer: &Buffer, state: u32, head: &mut Head, find: &dyn Fn(&mut Found<'_>)) -> bool {
+    let id = head.words[1];
+    write(buffer, state, head, |text, bytes_max, head| {
+        let mut found = Found { text, bytes_max, count: 0, codes: 0, more: None, written: Ok(()) };
+        find(&mut found);
+        found.end_more();
+        head.words[1] = (found.count as u64) << 32 | id;
+        head.words[head.count - 1] = found.codes;
+        found.written
+    })
+}
+
+/// Takes arguments as they are found. What does not fit any more is left out here, and written again where there is more room.
+#[cfg(any(feature = "tracing", feature = "log"))]
+pub(crate) struct Found<'a> {
+    text: &'a Text,
+    bytes_max: usize,
+    count: usize,
+    codes: u64,
+    /// Where the text begins that holds what has no argument of its own.
+    more: Option<usize>,
+    written: fmt::Result,
+}
+
+#[cfg(any(feature = "tracing", feature = "log"))]
+impl Found<'_> {
+    /// How many arguments there are.
+    #[inline]
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// An argument that is one word.
+    #[inline]
+    pub(crate) fn word(&mut self, arg: Arg<'_>, word: u64) {
+        self.add(arg, |text, _| text.word(word));
+    }
+
+    /// No value.
+    #[inline]
+    pub(crate) fn none(&mut self) {
+        self.word(Arg::None, 0);
+    }
+
+    /// A string.
+    #[inline]
+    pub(crate) fn str(&mut self, value: &str) {
+        self.add(Arg::Str(""), |text, bytes_max| text.str(bytes_max, value));
+    }
+
+    /// Text that must yet be formatted.
+    #[inline]
+    pub(crate) fn text(&mut self, arguments: fmt::Arguments<'_>) {
+        self.add(Arg::Text(""), |text, bytes_max| text.formatted(bytes_max, arguments));
+    }
+
+    /// Text that goes behind what is in the last argument, which is for all that has no argument of its own.
+    pub(crate) fn more(&mut self, arguments: fmt::Arguments<'_>) {
+        if self.more.is_none() {
+            self.more = Some(self.text.written());
+            self.add(Arg::Text(""), |text, bytes_max| {
+                text.left.set(bytes_max);
+                text.word(0)
+            });
+        }
+        if self.written.is_err() {
+            return;
+        }
+        let _ = fmt::write(&mut Writer(self.text), arguments);
+        if self.text.full.get() && self.text.is_open() {
+            self.written = Err(fmt::Error);
+        }
+    }
+
+    fn end_more(&mut self) {
+        if let Some(begin) = self.more.take()
+            && self.written.is_ok()
+        {
+            self.written = self.text.end_text(begin);
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, arg: Arg<'_>, write: impl FnOnce(&Text, usize) -> fmt::Result) {
+        if self.count == ARGS_MAX {
+            return;
+        }
+        self.codes |= u64::from(arg.code()) << (4 * self.count);
+        self.count += 1;
+        if self.written.is_ok() {
+            self.written = write(self.text, self.bytes_max);
+        }
+    }
+}
+
+/// Records an event whose arguments `fill` writes, each text of at most so many bytes.
+#[inline]
+fn write(buffer: &Buffer, state: u32, head: &mut Head, fill: impl Fn(&Text, usize, &mut Head) -> fmt::Result) -> bool {
     let text = &buffer.text;
     if Busy::is_entered() {
         return false;
@@ -333,12 +462,7 @@ pub(crate) fn record<A: Args>(buffer: &Buffer, state: u32, head: &Head, args: &A
         if !text.begin(buffer, head, attempt) {
             return false;
         }
-        let mut written = Ok(());
-        args.for_each(|arg| {
-            if written.is_ok() {
-                written = text.arg(bytes_max, arg);
-            }
-        });
+        let written = fill(text, bytes_max, head);
         match text.close(buffer) {
             Some(bytes) if written.is_ok() => {
                 publish(buffer, stamp(state, head, called), head, bytes);

@@ -12,6 +12,7 @@ use crate::reader::{Event, Reader, Snapshot};
 use crate::report::{Report, Stats, StreamReport};
 use crate::sampler::Sampler;
 use crate::stream::{Outlet, Stream, kind_stats};
+use crate::system::Monitor;
 use crate::{chunk, thread, wake};
 use framelake_transport::{Outgoing, Sender};
 use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
@@ -37,6 +38,7 @@ pub(crate) struct Worker {
     period: Duration,
     clock: u32,
     sampler: Sampler,
+    monitor: Monitor,
     dictionary: Dictionary,
     process: Process,
     process_sent: Instant,
@@ -71,6 +73,7 @@ impl Worker {
         clock: u32,
         start: TimeSample,
         process: Process,
+        monitor: Monitor,
     ) -> Self {
         let mut worker = Self {
             control,
@@ -78,6 +81,7 @@ impl Worker {
             period,
             clock,
             sampler: Sampler::new(start),
+            monitor,
             dictionary: Dictionary::default(),
             process,
             process_sent: Instant::now(),
@@ -105,7 +109,7 @@ impl Worker {
         for thread in &mut worker.threads {
             let snapshot = thread.reader.snapshot(&thread.buffer);
             thread.reader.drain(&thread.buffer, snapshot, 0, |_, _| {});
-            thread.counted.read(&thread.buffer, |_, _| {});
+            thread.counted.read(&thread.buffer, |_, _, _| {});
         }
         worker
     }
@@ -129,6 +133,10 @@ impl Worker {
             if now >= next {
                 // A late drain does not make the next ones early.
                 next = now + self.period - (now - next).min(self.period / 2);
+            }
+            if seal {
+                // Before the buffers are read: this thread's own among them.
+                self.monitor.measure(Instant::now());
             }
             self.drain(seal);
             self.control.drained(ticket, self.stats());
@@ -164,8 +172,8 @@ impl Worker {
         if seal {
             for thread in &mut self.threads {
                 let ThreadStream { buffer, id, counted, .. } = thread;
-                counted.read(buffer, |site, args| {
-                    let event = Event::Metric { site, properties: 0, args: args.as_raw() };
+                counted.read(buffer, |site, properties, args| {
+                    let event = Event::Metric { site, properties: properties.id, args: args.as_raw() };
                     self.merge.add(end.ticks, *id, event);
                 });
             }

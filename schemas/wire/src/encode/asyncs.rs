@@ -70,6 +70,7 @@ struct Open {
 #[derive(Debug)]
 struct Early {
     ticks: u64,
+    fields: Option<RawBuf>,
     /// Seals since.
     age: u8,
 }
@@ -86,7 +87,7 @@ impl AsyncEncoder {
         Self::default()
     }
 
-    /// Span `id` begins, within span `parent` where that is open (0 is none).
+    /// Span `id` begins, or began: `ticks` may be older than the block, and are then as exact as the block's rate of ticks. It lies within span `parent` where that is open (0 is none).
     pub fn begin(&mut self, id: u64, parent: u64, site: SiteId, thread: ThreadId, ticks: u64, fields: Raw<'_>) {
         let ordinal = self.core.first_ordinal + self.begins + self.core.drops.total();
         self.begins += 1;
@@ -94,16 +95,25 @@ impl AsyncEncoder {
         let relation = Relation { ordinal, parent };
         let open = Open { relation, begin: Begin::Ticks(ticks), site, thread, fields: fields.into() };
         match self.early.remove(&id) {
-            Some(early) => self.row(open, early.ticks),
+            Some(early) => self.row(Open { fields: early.fields.unwrap_or(open.fields), ..open }, early.ticks),
             None => drop(self.open.insert(id, open)),
         }
     }
 
     /// Span `id` ends.
     pub fn end(&mut self, id: u64, ticks: u64) {
+        self.close(id, ticks, None);
+    }
+
+    /// As [`AsyncEncoder::end`], with fields that take the place of those it began with.
+    pub fn end_with(&mut self, id: u64, ticks: u64, fields: Raw<'_>) {
+        self.close(id, ticks, Some(fields.into()));
+    }
+
+    fn close(&mut self, id: u64, ticks: u64, fields: Option<RawBuf>) {
         match self.open.remove(&id) {
-            Some(open) => self.row(open, ticks),
-            None => drop(self.early.insert(id, Early { ticks, age: 0 })),
+            Some(open) => self.row(Open { fields: fields.unwrap_or(open.fields), ..open }, ticks),
+            None => drop(self.early.insert(id, Early { ticks, fields, age: 0 })),
         }
     }
 
