@@ -20,7 +20,7 @@ pub fn start(app: &str) -> Result<Guard> {
 ///
 /// Where an environment variable says the same thing it wins, so that a program can be redirected without building it anew:
 /// `FRAMELAKE_ENDPOINT` (`off` records nothing), `FRAMELAKE_PROPERTIES` (`build=1234,map=castle`), `FRAMELAKE_PARENT_PROCESS`, `FRAMELAKE_FILTER`
-/// (`info,spans:physics=off`), `FRAMELAKE_LEVEL`, `FRAMELAKE_DRAIN_PERIOD` (`100ms`), `FRAMELAKE_SPOOL` (a directory, or `off`), `FRAMELAKE_SPOOL_BYTES` (`512MiB`), `FRAMELAKE_CA_FILE`.
+/// (`info,spans:physics=off`), `FRAMELAKE_LEVEL`, `FRAMELAKE_SERVER_CONTROL` (`off`), `FRAMELAKE_DRAIN_PERIOD` (`100ms`), `FRAMELAKE_SPOOL` (a directory, or `off`), `FRAMELAKE_SPOOL_BYTES` (`512MiB`), `FRAMELAKE_CA_FILE`.
 ///
 /// ```no_run
 /// let _framelake = framelake::Builder::new()
@@ -90,6 +90,14 @@ impl Builder {
     pub fn filter(mut self, filter: &str) -> Result<Self> {
         self.settings.filter = filter.parse()?;
         Ok(self)
+    }
+
+    /// Whether the server may say what is recorded (`framelake control set "info,spans:physics=off"`); by default yes. What it says takes the place
+    /// of the program's own filter, that of the environment included, within two drains or so, until it says nothing more. What is left out
+    /// because of a filter is no loss: it is counted nowhere, and has no ordinal. Programs that send straight to Kafka are told nothing.
+    pub fn server_control(mut self, obey: bool) -> Self {
+        self.settings.server_control = obey;
+        self
     }
 
     /// How often buffers are drained and blocks sealed: 10 ms to 60 s, by default 1 s.

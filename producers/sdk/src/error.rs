@@ -32,6 +32,12 @@ pub enum Error {
         /// The rule.
         text: String,
     },
+    /// Neither on nor off.
+    #[error("FRAMELAKE_SERVER_CONTROL is {text:?}; give on or off")]
+    ServerControl {
+        /// What was given.
+        text: String,
+    },
     /// Not a duration.
     #[error("{text:?} is not a drain period; give 10ms to 60s, such as 100ms or 1s")]
     DrainPeriod {

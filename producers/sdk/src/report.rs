@@ -66,6 +66,10 @@ pub struct Stats {
     pub recovered_records: u64,
     /// Events without a stream: recorded while a thread's own locals were destroyed, or by the allocator while the SDK allocated. Not emitted rows.
     pub unattributed: u64,
+    /// Texts of the server about what is recorded that were put in force.
+    pub control_texts: u64,
+    /// Those that could not be understood and changed nothing.
+    pub control_errors: u64,
 }
 
 /// What became of one stream.
@@ -151,6 +155,8 @@ impl Report {
             ("spool_errors", stats.spool_errors),
             ("recovered_records", stats.recovered_records),
             ("unattributed", stats.unattributed),
+            ("control_texts", stats.control_texts),
+            ("control_errors", stats.control_errors),
             ("undelivered_records", self.undelivered_records),
             ("undelivered_rows", self.undelivered_rows),
             ("spooled_records", self.spooled_records),

@@ -72,7 +72,8 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     let process = process_info::process(&settings, start.wall_ns);
     let process_id = process.process_id;
     let control = Arc::new(Control::default());
-    let worker = Worker::new(control.clone(), sender.clone(), settings.drain_period, clock, start, process);
+    let options = worker::Options { period: settings.drain_period, clock, server_control: settings.server_control };
+    let worker = Worker::new(control.clone(), sender.clone(), options, start, process);
     let thread = std::thread::Builder::new()
         .name("framelake-drain".into())
         .spawn(move || worker.run())
@@ -89,7 +90,7 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
         shutdown_timeout: settings.shutdown_timeout,
         worker: Mutex::new(Some(thread)),
     }));
-    filter::set(settings.filter);
+    filter::begin(settings.filter);
     clock::start_recording(clock, filter::level_max());
     Ok(Guard { process_id: Some(process_id), ended: false })
 }
@@ -195,12 +196,13 @@ pub fn flush(timeout: Duration) -> bool {
     current().is_some_and(|session| session.flush(timeout))
 }
 
-/// Sets what is recorded from now on, as [`Builder::filter`](crate::Builder::filter) has it.
+/// Sets what is recorded from now on, as [`Builder::filter`](crate::Builder::filter) has it. While the server
+/// [says what is recorded](crate::Builder::server_control) that holds, and this when it no longer does.
 ///
 /// # Errors
 /// The filter cannot be understood; then the one in force stays.
 pub fn set_filter(filter: &str) -> Result<()> {
-    filter::set(filter.parse()?);
+    filter::set_own(filter.parse()?);
     Ok(())
 }
 

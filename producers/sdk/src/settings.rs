@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) parent: Option<ProcessId>,
     pub(crate) filter: Filter,
+    /// Whether the server may say what is recorded.
+    pub(crate) server_control: bool,
     pub(crate) drain_period: Duration,
     pub(crate) memory_budget: usize,
     /// `None` is its greatest share of the memory budget.
@@ -60,6 +62,7 @@ impl Default for Settings {
             properties: BTreeMap::new(),
             parent: None,
             filter: Filter::default(),
+            server_control: true,
             drain_period: DRAIN_PERIOD,
             memory_budget: MEMORY_BUDGET,
             attachment_budget: None,

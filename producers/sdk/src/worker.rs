@@ -11,6 +11,7 @@ use crate::merge::{Merge, Shared};
 use crate::reader::{Event, Reader, Snapshot};
 use crate::report::{Report, Stats, StreamReport};
 use crate::sampler::Sampler;
+use crate::server_control::ServerControl;
 use crate::stream::{Outlet, Stream, kind_stats};
 use crate::{chunk, thread, wake};
 use framelake_transport::{Outgoing, Sender};
@@ -30,12 +31,23 @@ const ENDED_STREAMS_MAX: usize = 65_536;
 /// Buffers that outlive a recording, with how far they were read: threads keep theirs.
 static KEPT: Mutex<Vec<(Arc<Buffer>, Reader)>> = Mutex::new(Vec::new());
 
+/// How it works.
+pub(crate) struct Options {
+    /// How often blocks are sealed.
+    pub(crate) period: Duration,
+    /// What events are stamped by.
+    pub(crate) clock: u32,
+    /// Whether the server says what is recorded.
+    pub(crate) server_control: bool,
+}
+
 /// What the background thread works with.
 pub(crate) struct Worker {
     control: Arc<Control>,
     sender: Sender,
     period: Duration,
     clock: u32,
+    server_control: Option<ServerControl>,
     sampler: Sampler,
     dictionary: Dictionary,
     process: Process,
@@ -67,16 +79,17 @@ impl Worker {
     pub(crate) fn new(
         control: Arc<Control>,
         sender: Sender,
-        period: Duration,
-        clock: u32,
+        options: Options,
         start: TimeSample,
         process: Process,
     ) -> Self {
+        let Options { period, clock, server_control } = options;
         let mut worker = Self {
             control,
             sender,
             period,
             clock,
+            server_control: server_control.then(ServerControl::default),
             sampler: Sampler::new(start),
             dictionary: Dictionary::default(),
             process,
@@ -191,6 +204,11 @@ impl Worker {
                 self.send_process();
             }
         }
+        if let Some(server) = &mut self.server_control
+            && let Some(text) = self.sender.take_control()
+        {
+            server.take(&text);
+        }
         chunk::prepare(self.free_chunks);
     }
 
@@ -283,6 +301,8 @@ impl Worker {
             spool_errors: sender.spool_errors,
             recovered_records: sender.recovered_records,
             unattributed: thread::unattributed(),
+            control_texts: self.server_control.as_ref().map_or(0, ServerControl::texts),
+            control_errors: self.server_control.as_ref().map_or(0, ServerControl::errors),
             ..self.stats
         }
     }
