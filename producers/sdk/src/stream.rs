@@ -113,6 +113,7 @@ impl<E: Encode> Stream<E> {
         outlet.kinds.entry(self.stream_id).or_insert_with(|| self.kind.clone());
         outlet.sender.push(Outgoing {
             topic: self.kind.topic(),
+            is_attachment: self.kind == StreamKind::ATTACHMENT,
             process_id: outlet.process_id,
             bytes,
             rows: Some(rows),

@@ -254,6 +254,7 @@ impl Worker {
         self.process.dropped = self.dropped();
         self.sender.push(Outgoing {
             topic: Topic::Processes,
+            is_attachment: false,
             process_id: self.process.process_id,
             bytes: self.process.encode(),
             rows: None,
