@@ -66,6 +66,7 @@ mod reader;
 mod record;
 mod report;
 mod sampler;
+mod sampling;
 mod server_control;
 mod session;
 mod settings;

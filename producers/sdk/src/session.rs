@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::control::Control;
 use crate::report::{Report, Stats};
+use crate::sampling::Sampling;
 use crate::settings::Settings;
 use crate::worker::{self, Worker};
 use crate::{Error, Result, attachment, chunk, environment, filter, panic, process_info, wake};
@@ -72,7 +73,12 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     let process = process_info::process(&settings, start.wall_ns);
     let process_id = process.process_id;
     let control = Arc::new(Control::default());
-    let options = worker::Options { period: settings.drain_period, clock, server_control: settings.server_control };
+    let options = worker::Options {
+        period: settings.drain_period,
+        clock,
+        server_control: settings.server_control,
+        sampling: settings.keep_slow_frames.map(|factor| Sampling::new(factor, settings.staged_bytes())),
+    };
     let worker = Worker::new(control.clone(), sender.clone(), options, start, process);
     let thread = std::thread::Builder::new()
         .name("framelake-drain".into())
