@@ -62,7 +62,7 @@ pub struct Stream {
     pub ordinals: u64,
     /// Rows that had not ended.
     pub open: u64,
-    /// Rows lost.
+    /// Rows lost, and those left out where only slow frames keep their spans: what is not there, as in `streams.dropped_events`.
     pub dropped: u64,
 }
 
@@ -73,7 +73,7 @@ pub struct Total {
     pub events: u64,
     /// Rows emitted, those dropped included.
     pub rows: u64,
-    /// Rows lost.
+    /// Rows lost or left out.
     pub dropped: u64,
 }
 
@@ -120,8 +120,11 @@ impl Report {
         let elapsed_seconds = played.elapsed.as_secs_f64();
         let stats = recorded.map(|recorded| recorded.stats).unwrap_or_default();
         let kinds = [("span", stats.spans), ("log", stats.logs), ("metric", stats.metrics), ("frame", stats.frames)];
-        let total =
-            |kind: framelake::KindStats| Total { events: kind.events, rows: kind.emitted, dropped: kind.dropped };
+        let total = |kind: framelake::KindStats| Total {
+            events: kind.events,
+            rows: kind.emitted,
+            dropped: kind.dropped + kind.sampled,
+        };
         let totals: BTreeMap<String, Total> = kinds.map(|(name, kind)| (name.to_owned(), total(kind))).into();
         let events: u64 = totals.values().map(|total| total.events).sum();
         let milliseconds = |work: &Duration| work.as_secs_f64() * 1e3;
@@ -164,7 +167,7 @@ impl Stream {
             thread: stream.thread_name.clone(),
             ordinals: stream.ordinals,
             open: stream.open,
-            dropped: stream.dropped,
+            dropped: stream.dropped + stream.sampled,
         }
     }
 }

@@ -60,6 +60,10 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
             .env("FRAMELAKE_TEST_REQUIRED", "1")
             .checked()
     })?;
+    // No other package of the workspace asks for TLS, so the step before leaves these out.
+    steps.step("tests: TLS", || {
+        cargo("test").args(PROFILE).args(["--package", "framelake-transport", "--features", "tls"]).checked()
+    })?;
     steps.step("instructions of the SDK's hot path", || instructions::run(false, None))?;
     steps.step("the SDK's bench, for a moment: nothing dropped", || crate::bench_sdk(&["--smoke".to_owned()]))?;
     steps.step("lints", || {

@@ -20,7 +20,8 @@ pub fn start(app: &str) -> Result<Guard> {
 ///
 /// Where an environment variable says the same thing it wins, so that a program can be redirected without building it anew:
 /// `FRAMELAKE_ENDPOINT` (`off` records nothing), `FRAMELAKE_PROPERTIES` (`build=1234,map=castle`), `FRAMELAKE_PARENT_PROCESS`, `FRAMELAKE_FILTER`
-/// (`info,spans:physics=off`), `FRAMELAKE_LEVEL`, `FRAMELAKE_DRAIN_PERIOD` (`100ms`), `FRAMELAKE_SPOOL` (a directory, or `off`), `FRAMELAKE_SPOOL_BYTES` (`512MiB`), `FRAMELAKE_CA_FILE`.
+/// (`info,spans:physics=off`), `FRAMELAKE_LEVEL`, `FRAMELAKE_SERVER_CONTROL` (`off`),
+/// `FRAMELAKE_KEEP_SLOW_FRAMES` (`3`), `FRAMELAKE_DRAIN_PERIOD` (`100ms`), `FRAMELAKE_SPOOL` (a directory, or `off`), `FRAMELAKE_SPOOL_BYTES` (`512MiB`), `FRAMELAKE_CA_FILE`.
 ///
 /// ```no_run
 /// let _framelake = framelake::Builder::new()
@@ -90,6 +91,29 @@ impl Builder {
     pub fn filter(mut self, filter: &str) -> Result<Self> {
         self.settings.filter = filter.parse()?;
         Ok(self)
+    }
+
+    /// Whether the server may say what is recorded (`framelake control set "info,spans:physics=off"`); by default yes. What it says takes the place
+    /// of the program's own filter, that of the environment included, within two drains or so, until it says nothing more. What is left out
+    /// because of a filter is no loss: it is counted nowhere, and has no ordinal. Programs that send straight to Kafka are told nothing.
+    pub fn server_control(mut self, obey: bool) -> Self {
+        self.settings.server_control = obey;
+        self
+    }
+
+    /// Keeps the spans of slow frames alone: those that take `factor` times the running median (of 255 frames) or more, with the frame before and the one
+    /// after. By default all spans are kept. Log lines, metrics, frame marks, attachments and async spans always are.
+    ///
+    /// A thread's spans are kept or left out from an outermost span's begin to its end, whole, by the frames during which that ran, so have no span
+    /// around the loop that marks them. Kept as well: what ran before the 31st frame, what cannot be told at a [`flush`](crate::flush) or at the end,
+    /// what runs for more than 5 s, and, beyond a sixteenth of the memory budget, what would have to wait for its frame. Programs that mark no frames
+    /// keep all.
+    ///
+    /// What is left out is counted as [`sampled`](crate::StreamReport::sampled), not as dropped. In SQL it is part of `streams.dropped_events`; the
+    /// process's properties `framelake.sampling` and `framelake.sampled_spans` say why, and how many.
+    pub fn keep_slow_frames(mut self, factor: f64) -> Self {
+        self.settings.keep_slow_frames = Some(factor);
+        self
     }
 
     /// How often buffers are drained and blocks sealed: 10 ms to 60 s, by default 1 s.

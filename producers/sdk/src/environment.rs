@@ -16,6 +16,10 @@ pub(crate) const PARENT_PROCESS: &str = "FRAMELAKE_PARENT_PROCESS";
 const FILTER: &str = "FRAMELAKE_FILTER";
 /// Lines up to this level are recorded, where no rule for their target says otherwise.
 const LEVEL: &str = "FRAMELAKE_LEVEL";
+/// Whether the server may say what is recorded: `on` or `off`.
+const SERVER_CONTROL: &str = "FRAMELAKE_SERVER_CONTROL";
+/// Only spans of frames that take so many medians are kept, such as `3`; or `off`.
+const KEEP_SLOW_FRAMES: &str = "FRAMELAKE_KEEP_SLOW_FRAMES";
 /// How often buffers are drained, such as `100ms`.
 const DRAIN_PERIOD: &str = "FRAMELAKE_DRAIN_PERIOD";
 
@@ -46,6 +50,19 @@ fn apply_from(settings: &mut Settings, variable: impl Fn(&str) -> Option<String>
     }
     if let Some(text) = variable(LEVEL) {
         settings.filter.set_level(level::parse(&text)?);
+    }
+    if let Some(text) = variable(SERVER_CONTROL) {
+        settings.server_control = match text.as_str() {
+            "on" => true,
+            "off" => false,
+            _ => return Err(Error::ServerControl { text }),
+        };
+    }
+    if let Some(text) = variable(KEEP_SLOW_FRAMES) {
+        settings.keep_slow_frames = match text.trim() {
+            "off" => None,
+            factor => Some(factor.parse().map_err(|_| Error::KeepSlowFrames { text })?),
+        };
     }
     if let Some(text) = variable(DRAIN_PERIOD) {
         settings.drain_period = duration(&text).ok_or(Error::DrainPeriod { text })?;
@@ -130,6 +147,8 @@ mod tests {
             (PARENT_PROCESS, "0190163d-8694-739b-aea5-966c26f8ad91"),
             (FILTER, "info,net=debug"),
             (LEVEL, "warn"),
+            (SERVER_CONTROL, "off"),
+            (KEEP_SLOW_FRAMES, "2.5"),
             (DRAIN_PERIOD, "100ms"),
             (SPOOL, "/var/spool/game"),
             (SPOOL_BYTES, "64 MiB"),
@@ -144,6 +163,7 @@ mod tests {
         assert_eq!(settings.parent.unwrap().to_string(), "0190163d-8694-739b-aea5-966c26f8ad91");
         assert_eq!(settings.filter, "warn,net=debug".parse().unwrap());
         assert_eq!(settings.drain_period, Duration::from_millis(100));
+        assert_eq!((settings.server_control, settings.keep_slow_frames), (false, Some(2.5)));
 
         assert_eq!(settings.spool, Spool::At("/var/spool/game".into()));
         assert_eq!((settings.spool_bytes, settings.ca_file), (64 << 20, Some("/etc/ca.pem".into())));
@@ -163,6 +183,8 @@ mod tests {
         };
         check(LEVEL, "loud", "give off, fatal");
         check(FILTER, "loud", "spans:physics=off");
+        check(SERVER_CONTROL, "perhaps", "give on or off");
+        check(KEEP_SLOW_FRAMES, "few", "such as 3");
         check(DRAIN_PERIOD, "often", "such as 100ms");
         check(SPOOL_BYTES, "much", "such as 512MiB");
         check(SPOOL_BYTES, "99999999999GiB", "such as 512MiB");

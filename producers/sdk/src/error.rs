@@ -32,6 +32,20 @@ pub enum Error {
         /// The rule.
         text: String,
     },
+    /// Neither on nor off.
+    #[error("FRAMELAKE_SERVER_CONTROL is {text:?}; give on or off")]
+    ServerControl {
+        /// What was given.
+        text: String,
+    },
+    /// Not a number of medians.
+    #[error(
+        "{text:?} is not how many medians a slow frame takes; give 1 to 1000, such as 3, or set FRAMELAKE_KEEP_SLOW_FRAMES=off"
+    )]
+    KeepSlowFrames {
+        /// What was given.
+        text: String,
+    },
     /// Not a duration.
     #[error("{text:?} is not a drain period; give 10ms to 60s, such as 100ms or 1s")]
     DrainPeriod {

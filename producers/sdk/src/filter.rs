@@ -114,16 +114,48 @@ impl FromStr for Filter {
     }
 }
 
-static FILTER: Mutex<Option<Filter>> = Mutex::new(None);
+/// Whose word counts.
+struct Filters {
+    /// The program's own.
+    own: Option<Filter>,
+    /// The server's, in force in place of the program's own as long as there is one.
+    server: Option<Filter>,
+}
 
-/// Puts `filter` in force. Call sites find out at their next event.
-pub(crate) fn set(filter: Filter) {
-    let mut current = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
-    let level_max = filter.level_max();
+static FILTERS: Mutex<Filters> = Mutex::new(Filters { own: None, server: None });
+
+impl Filters {
+    fn in_force(&self) -> Option<&Filter> {
+        self.server.as_ref().or(self.own.as_ref())
+    }
+
+    fn level_max(&self) -> u32 {
+        self.in_force().map_or(Level::Trace as u32, Filter::level_max)
+    }
+}
+
+/// A recording begins with `own`; the server has said nothing yet.
+pub(crate) fn begin(own: Filter) {
+    change(|filters| *filters = Filters { own: Some(own), server: None });
+}
+
+/// Sets the program's own filter; in force where the server has none.
+pub(crate) fn set_own(filter: Filter) {
+    change(|filters| filters.own = Some(filter));
+}
+
+/// Sets the server's filter, or brings the program's own back.
+pub(crate) fn set_server(filter: Option<Filter>) {
+    change(|filters| filters.server = filter);
+}
+
+/// Call sites find out at their next event.
+fn change(change: impl FnOnce(&mut Filters)) {
+    let mut filters = FILTERS.lock().unwrap_or_else(PoisonError::into_inner);
     // In this order: who sees the new generation finds the new filter.
-    *current = Some(filter);
-    clock::renew(level_max);
-    drop(current);
+    change(&mut filters);
+    clock::renew(filters.level_max());
+    drop(filters);
     #[cfg(feature = "tracing")]
     crate::tracing::renew();
     #[cfg(feature = "log")]
@@ -132,14 +164,13 @@ pub(crate) fn set(filter: Filter) {
 
 /// The least urgent level of which lines may be recorded; 0 for none.
 pub(crate) fn level_max() -> u32 {
-    let filter = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
-    filter.as_ref().map_or(Level::Trace as u32, Filter::level_max)
+    FILTERS.lock().unwrap_or_else(PoisonError::into_inner).level_max()
 }
 
 /// Whether events of such a call site are recorded.
 pub(crate) fn allows(kind: Kind, level: u8, target: &str) -> bool {
-    let filter = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
-    filter.as_ref().is_none_or(|filter| filter.allows(kind, level, target))
+    let filters = FILTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    filters.in_force().is_none_or(|filter| filter.allows(kind, level, target))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@
 //! sends them. Before [`start`], and after the [`Guard`] is dropped, an event costs a load and a branch and is not recorded.
 //!
 //! Memory has a [budget](Builder::memory_budget). While the server is away blocks wait in memory, then on disk in the
-//! [spool](Builder::spool); when that is used up too, spans go before metrics before logs and attachments. What cannot be sent before the end of the program waits
+//! [spool](Builder::spool); when that is used up too, spans go before metrics before attachments before logs. What cannot be sent before the end of the program waits
 //! there for the next run. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
 //!
 //! What was recorded is sent when the guard is dropped, on `std::process::exit` (Unix), and before a panic goes on. A signal that ends the
@@ -70,6 +70,8 @@ mod reader;
 mod record;
 mod report;
 mod sampler;
+mod sampling;
+mod server_control;
 mod session;
 mod settings;
 mod site;

@@ -5,12 +5,14 @@ use framelake_wire::{ProcessId, StreamId, StreamKind};
 /// Counts of one kind of event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KindStats {
-    /// Rows emitted: log lines, measurements, spans and frames begun, parts of attachments; those dropped included.
+    /// Rows emitted: log lines, measurements, spans and frames begun, parts of attachments; those dropped or left out included.
     pub emitted: u64,
     /// Events recorded; a span's begin and end are two.
     pub events: u64,
     /// Rows lost: no room when they were recorded, shed from the queue, or refused by the server. Part of `emitted`.
     pub dropped: u64,
+    /// Rows left out because [no slow frame](crate::Builder::keep_slow_frames) had them. Part of `emitted`, not of `dropped`.
+    pub sampled: u64,
 }
 
 /// What the SDK did so far, as of its last drain.
@@ -66,6 +68,10 @@ pub struct Stats {
     pub recovered_records: u64,
     /// Events without a stream: recorded while a thread's own locals were destroyed, or by the allocator while the SDK allocated. Not emitted rows.
     pub unattributed: u64,
+    /// Texts of the server about what is recorded that were put in force.
+    pub control_texts: u64,
+    /// Those that could not be understood and changed nothing.
+    pub control_errors: u64,
 }
 
 /// What became of one stream.
@@ -81,13 +87,15 @@ pub struct StreamReport {
     pub ordinals: u64,
     /// Rows lost, of those ordinals.
     pub dropped: u64,
+    /// Rows left out because no slow frame had them.
+    pub sampled: u64,
     /// Rows still open at the end: spans that had not ended, the last frame.
     pub open: u64,
     /// Blocks sealed: sequences 0 to this, exclusive.
     pub blocks: u64,
 }
 
-/// What was recorded from start to shutdown: for each stream, `ordinals = rows visible + dropped + open`, once what was sent, now or by the next run, is
+/// What was recorded from start to shutdown: for each stream, `ordinals = rows visible + dropped + sampled + open`, once what was sent, now or by the next run, is
 /// visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -127,9 +135,11 @@ impl Report {
         ];
         for (index, (name, kind)) in kinds.into_iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            let KindStats { emitted, events, dropped } = kind;
-            let _ =
-                write!(json, "{comma}\"{name}\":{{\"emitted\":{emitted},\"events\":{events},\"dropped\":{dropped}}}");
+            let KindStats { emitted, events, dropped, sampled } = kind;
+            let _ = write!(
+                json,
+                "{comma}\"{name}\":{{\"emitted\":{emitted},\"events\":{events},\"dropped\":{dropped},\"sampled\":{sampled}}}"
+            );
         }
         json.push('}');
         for (name, count) in [
@@ -151,6 +161,8 @@ impl Report {
             ("spool_errors", stats.spool_errors),
             ("recovered_records", stats.recovered_records),
             ("unattributed", stats.unattributed),
+            ("control_texts", stats.control_texts),
+            ("control_errors", stats.control_errors),
             ("undelivered_records", self.undelivered_records),
             ("undelivered_rows", self.undelivered_rows),
             ("spooled_records", self.spooled_records),
@@ -162,11 +174,13 @@ impl Report {
         json.push_str(",\"streams\":[");
         for (index, stream) in self.streams.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            let StreamReport { stream_id, kind, thread_name, ordinals, dropped, open, blocks } = stream;
+            let StreamReport { stream_id, kind, thread_name, ordinals, dropped, sampled, open, blocks } = stream;
             let _ = write!(json, "{comma}{{\"stream_id\":\"{stream_id}\",\"kind\":\"{kind}\",\"thread_name\":");
             push_text(&mut json, thread_name);
-            let _ =
-                write!(json, ",\"ordinals\":{ordinals},\"dropped\":{dropped},\"open\":{open},\"blocks\":{blocks}}}");
+            let _ = write!(
+                json,
+                ",\"ordinals\":{ordinals},\"dropped\":{dropped},\"sampled\":{sampled},\"open\":{open},\"blocks\":{blocks}}}"
+            );
         }
         json.push_str("]}");
         json
@@ -202,6 +216,7 @@ mod tests {
                 thread_name: "a\"b\\c\n".into(),
                 ordinals: 3,
                 dropped: 1,
+                sampled: 0,
                 open: 1,
                 blocks: 2,
             }],

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::control::Control;
 use crate::report::{Report, Stats};
+use crate::sampling::Sampling;
 use crate::settings::Settings;
 use crate::system::Monitor;
 use crate::worker::{self, Worker};
@@ -73,8 +74,14 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     let process = process_info::process(&settings, start.wall_ns);
     let process_id = process.process_id;
     let control = Arc::new(Control::default());
+    let options = worker::Options {
+        period: settings.drain_period,
+        clock,
+        server_control: settings.server_control,
+        sampling: settings.keep_slow_frames.map(|factor| Sampling::new(factor, settings.staged_bytes())),
+    };
     let monitor = Monitor::new(settings.system_period);
-    let worker = Worker::new(control.clone(), sender.clone(), settings.drain_period, clock, start, process, monitor);
+    let worker = Worker::new(control.clone(), sender.clone(), options, start, process, monitor);
     let thread = std::thread::Builder::new()
         .name("framelake-drain".into())
         .spawn(move || worker.run())
@@ -91,7 +98,7 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
         shutdown_timeout: settings.shutdown_timeout,
         worker: Mutex::new(Some(thread)),
     }));
-    filter::set(settings.filter);
+    filter::begin(settings.filter);
     clock::start_recording(clock, filter::level_max());
     Ok(Guard { process_id: Some(process_id), ended: false })
 }
@@ -197,12 +204,13 @@ pub fn flush(timeout: Duration) -> bool {
     current().is_some_and(|session| session.flush(timeout))
 }
 
-/// Sets what is recorded from now on, as [`Builder::filter`](crate::Builder::filter) has it.
+/// Sets what is recorded from now on, as [`Builder::filter`](crate::Builder::filter) has it. While the server
+/// [says what is recorded](crate::Builder::server_control) that holds, and this when it no longer does.
 ///
 /// # Errors
 /// The filter cannot be understood; then the one in force stays.
 pub fn set_filter(filter: &str) -> Result<()> {
-    filter::set(filter.parse()?);
+    filter::set_own(filter.parse()?);
     Ok(())
 }
 

@@ -17,6 +17,10 @@ const MEMORY_BUDGET: usize = 64 * 1024 * 1024;
 const MEMORY_BUDGET_MIN: usize = 4 * 1024 * 1024;
 /// A block of the largest size, and what stands around it.
 const SPOOL_BYTES_MIN: u64 = 1024 * 1024;
+/// A frame that takes so many medians is slow by any measure.
+const FACTOR_MAX: f64 = 1_000.0;
+/// The property of a process that says which spans it keeps, where not all.
+const SAMPLING: &str = "framelake.sampling";
 /// How long the end of the program may wait for the server.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -31,6 +35,10 @@ pub(crate) struct Settings {
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) parent: Option<ProcessId>,
     pub(crate) filter: Filter,
+    /// Whether the server may say what is recorded.
+    pub(crate) server_control: bool,
+    /// Only spans of frames that take so many medians are kept, and of those beside them; `None` keeps all.
+    pub(crate) keep_slow_frames: Option<f64>,
     pub(crate) drain_period: Duration,
     pub(crate) memory_budget: usize,
     /// `None` is its greatest share of the memory budget.
@@ -62,6 +70,8 @@ impl Default for Settings {
             properties: BTreeMap::new(),
             parent: None,
             filter: Filter::default(),
+            server_control: true,
+            keep_slow_frames: None,
             drain_period: DRAIN_PERIOD,
             memory_budget: MEMORY_BUDGET,
             attachment_budget: None,
@@ -88,8 +98,18 @@ impl Settings {
         if self.spool != Spool::Off && self.spool_bytes < SPOOL_BYTES_MIN {
             return Err(Error::SpoolBytes { text: self.spool_bytes.to_string() });
         }
-        while self.properties.len() > PROPERTIES_MAX {
+        if let Some(factor) = self.keep_slow_frames
+            && !(1.0..=FACTOR_MAX).contains(&factor)
+        {
+            return Err(Error::KeepSlowFrames { text: factor.to_string() });
+        }
+        // What says that spans are sampled, and how many were left out.
+        let own = if self.keep_slow_frames.is_some() { 2 } else { 0 };
+        while self.properties.len() > PROPERTIES_MAX - own {
             self.properties.pop_last();
+        }
+        if let Some(factor) = self.keep_slow_frames {
+            self.properties.insert(SAMPLING.to_owned(), format!("slow frames over {factor} × median"));
         }
         Ok(self)
     }
@@ -109,6 +129,11 @@ impl Settings {
         self.memory_budget / 8
     }
 
+    /// What spans that wait for their frames may take: 4 MiB of 64, some 300,000 events.
+    pub(crate) fn staged_bytes(&self) -> usize {
+        if self.keep_slow_frames.is_some() { self.memory_budget / 16 } else { 0 }
+    }
+
     /// The spool: below `base` by default, in a directory for each program and endpoint, so that a run sends what the one before it left to where that
     /// was meant to go. A carrier of the program's own is no place that the next run would know, so there only a directory that is named is used.
     pub(crate) fn spool(&self, base: impl FnOnce() -> PathBuf, app: &str, own_carrier: bool) -> Option<spool::Options> {
@@ -121,10 +146,10 @@ impl Settings {
         Some(spool::Options { dir, bytes_max: self.spool_bytes })
     }
 
-    /// What the sending queue may take: 24 MiB of 64 less what attachments may, seven minutes of 10,000 events a second. What is left is for encoders,
+    /// What the sending queue may take: 24 MiB of 64 less what attachments and spans that wait for their frames may, seven minutes of 10,000 events a second. What is left is for encoders,
     /// a batch on its way, and what the allocator cannot give back; in a flood of one thread that was 25 MiB in all.
     pub(crate) fn queue_bytes(&self) -> usize {
-        self.memory_budget / 8 * 3 - self.attachment_bytes()
+        self.memory_budget / 8 * 3 - self.attachment_bytes() - self.staged_bytes()
     }
 }
 
@@ -209,7 +234,13 @@ mod tests {
             for (index, (topic, count, bytes)) in blocks.into_iter().enumerate() {
                 let rows = Some(Rows { stream_id: StreamId::from_bytes([index as u8; 16]), count });
                 let process_id = framelake_wire::ProcessId::from_bytes([1; 16]);
-                sender.push(Outgoing { topic, process_id, bytes: vec![index as u8; bytes], rows });
+                sender.push(Outgoing {
+                    topic,
+                    is_attachment: false,
+                    process_id,
+                    bytes: vec![index as u8; bytes],
+                    rows,
+                });
             }
             sender.dispatch();
             // A second goes by in which the sending thread has nothing else to do.

@@ -47,7 +47,19 @@ pub(crate) struct Stream<E> {
     sequence: u64,
     ordinals: u64,
     rows: u64,
+    /// Those left out by sampling included: to a reader of blocks they are rows that are not there.
     dropped: u64,
+    sampled: u64,
+    /// Of the block that is being filled.
+    sampled_unsealed: u64,
+}
+
+impl Stream<SpanEncoder> {
+    /// So many spans are left out here, begin and end: their ordinals are used up.
+    pub(crate) fn leave_out(&mut self, count: u64) {
+        self.encoder.dropped(count);
+        self.sampled_unsealed += count;
+    }
 }
 
 impl<E: Encode> Stream<E> {
@@ -63,6 +75,8 @@ impl<E: Encode> Stream<E> {
             ordinals: 0,
             rows: 0,
             dropped: 0,
+            sampled: 0,
+            sampled_unsealed: 0,
         }
     }
 
@@ -101,10 +115,13 @@ impl<E: Encode> Stream<E> {
         self.dropped += header.dropped_count;
         header.dropped_total = self.dropped + outlet.losses.get(&self.stream_id).copied().unwrap_or(0);
 
+        let sampled = std::mem::take(&mut self.sampled_unsealed);
+        self.sampled += sampled;
         let counts = kind_stats(outlet.stats, &self.kind);
         counts.emitted += header.ordinal_count;
         counts.events += header.event_count;
-        counts.dropped += header.dropped_count;
+        counts.dropped += header.dropped_count - sampled;
+        counts.sampled += sampled;
         let rows = Rows { stream_id: self.stream_id, count: header.row_count };
         let bytes = block.encode();
         outlet.stats.blocks += 1;
@@ -113,6 +130,7 @@ impl<E: Encode> Stream<E> {
         outlet.kinds.entry(self.stream_id).or_insert_with(|| self.kind.clone());
         outlet.sender.push(Outgoing {
             topic: self.kind.topic(),
+            is_attachment: self.kind == StreamKind::ATTACHMENT,
             process_id: outlet.process_id,
             bytes,
             rows: Some(rows),
@@ -126,13 +144,14 @@ impl<E: Encode> Stream<E> {
             kind: self.kind.clone(),
             thread_name: self.thread_name.clone(),
             ordinals: self.ordinals,
-            dropped: self.dropped + losses.get(&self.stream_id).copied().unwrap_or(0),
+            dropped: self.dropped - self.sampled + losses.get(&self.stream_id).copied().unwrap_or(0),
+            sampled: self.sampled,
             open: self.ordinals - self.rows - self.dropped,
             blocks: self.sequence,
         })
     }
 
-    /// Rows lost so far, where any were.
+    /// Rows that are not there, lost or left out, where any are.
     pub(crate) fn lost(&self) -> Option<(StreamId, u64)> {
         (self.dropped > 0).then_some((self.stream_id, self.dropped))
     }

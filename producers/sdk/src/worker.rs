@@ -11,6 +11,8 @@ use crate::merge::{Merge, Shared};
 use crate::reader::{Event, Reader, Snapshot};
 use crate::report::{Report, Stats, StreamReport};
 use crate::sampler::Sampler;
+use crate::sampling::{Decided, Sampling, Staged};
+use crate::server_control::ServerControl;
 use crate::stream::{Outlet, Stream, kind_stats};
 use crate::system::Monitor;
 use crate::{chunk, thread, wake};
@@ -28,8 +30,23 @@ pub(crate) const FREE_CHUNKS: usize = 16;
 /// Streams of ended threads that are remembered for the report and for later losses. 65,536 × about 150 B = 10 MiB at worst.
 const ENDED_STREAMS_MAX: usize = 65_536;
 
+/// The property of a process whose spans are sampled that says how many were left out, as of the last `Process` record.
+const SAMPLED_SPANS: &str = "framelake.sampled_spans";
+
 /// Buffers that outlive a recording, with how far they were read: threads keep theirs.
 static KEPT: Mutex<Vec<(Arc<Buffer>, Reader)>> = Mutex::new(Vec::new());
+
+/// How it works.
+pub(crate) struct Options {
+    /// How often blocks are sealed.
+    pub(crate) period: Duration,
+    /// What events are stamped by.
+    pub(crate) clock: u32,
+    /// Whether the server says what is recorded.
+    pub(crate) server_control: bool,
+    /// Whether only spans of slow frames are kept.
+    pub(crate) sampling: Option<Sampling>,
+}
 
 /// What the background thread works with.
 pub(crate) struct Worker {
@@ -37,6 +54,8 @@ pub(crate) struct Worker {
     sender: Sender,
     period: Duration,
     clock: u32,
+    server_control: Option<ServerControl>,
+    sampling: Option<Sampling>,
     sampler: Sampler,
     monitor: Monitor,
     dictionary: Dictionary,
@@ -62,6 +81,9 @@ struct ThreadStream {
     id: ThreadId,
     spans: Stream<SpanEncoder>,
     counted: Seen,
+    /// Where only spans of slow frames are kept: those not decided yet, and whether the thread marks frames.
+    staged: Staged,
+    marks: bool,
 }
 
 impl Worker {
@@ -69,17 +91,19 @@ impl Worker {
     pub(crate) fn new(
         control: Arc<Control>,
         sender: Sender,
-        period: Duration,
-        clock: u32,
+        options: Options,
         start: TimeSample,
         process: Process,
         monitor: Monitor,
     ) -> Self {
+        let Options { period, clock, server_control, sampling } = options;
         let mut worker = Self {
             control,
             sender,
             period,
             clock,
+            server_control: server_control.then(ServerControl::default),
+            sampling,
             sampler: Sampler::new(start),
             monitor,
             dictionary: Dictionary::default(),
@@ -138,13 +162,13 @@ impl Worker {
                 // Before the buffers are read: this thread's own among them.
                 self.monitor.measure(Instant::now());
             }
-            self.drain(seal);
+            self.drain(seal, ticket.is_some());
             self.control.drained(ticket, self.stats());
         }
     }
 
-    /// Reads all buffers; seals every stream's block where `seal`, otherwise only full ones.
-    fn drain(&mut self, seal: bool) {
+    /// Reads all buffers; seals every stream's block where `seal`, otherwise only full ones. With `at_once` spans do not wait for their frames.
+    fn drain(&mut self, seal: bool, at_once: bool) {
         let _ = wake::take();
         self.count_losses();
         self.add_new();
@@ -166,8 +190,21 @@ impl Worker {
             stats: &mut self.stats,
             sealed: 0,
         };
-        for thread in &mut self.threads {
-            thread.drain(end.ticks, &mut self.merge, &mut self.shared, &mut outlet);
+        let (merge, shared, sampling) = (&mut self.merge, &mut self.shared, &mut self.sampling);
+        if let Some(sampling) = sampling {
+            sampling.now_ns = end.monotonic_ns;
+        }
+        // Those that mark frames first, so that the others' spans need not wait for them.
+        for marks in [true, false] {
+            for thread in self.threads.iter_mut().filter(|thread| thread.marks == marks) {
+                thread.drain(end.ticks, merge, shared, sampling.as_mut(), &mut outlet);
+            }
+        }
+        if let Some(sampling) = sampling {
+            sampling.frames.watch(end.ticks);
+            for thread in &mut self.threads {
+                thread.settle(sampling, at_once, &mut outlet);
+            }
         }
         if seal {
             for thread in &mut self.threads {
@@ -199,6 +236,11 @@ impl Worker {
                 self.send_process();
             }
         }
+        if let Some(server) = &mut self.server_control
+            && let Some(text) = self.sender.take_control()
+        {
+            server.take(&text);
+        }
         chunk::prepare(self.free_chunks);
     }
 
@@ -211,13 +253,13 @@ impl Worker {
     fn add(&mut self, buffer: Arc<Buffer>, reader: Reader) {
         let id = self.dictionary.add_thread(&buffer.name, buffer.number);
         let spans = Stream::new(StreamKind::SPAN, SpanEncoder::new(), Some((id, &buffer.name)));
-        let (snapshot, counted) = Default::default();
-        self.threads.push(ThreadStream { buffer, reader, snapshot, id, spans, counted });
+        let (snapshot, counted, staged, marks) = Default::default();
+        self.threads.push(ThreadStream { buffer, reader, snapshot, id, spans, counted, staged, marks });
     }
 
-    /// Lets go of threads that ended and were drained to their end. Only after everything is sealed: until then events name them.
+    /// Lets go of threads that ended and were drained to their end, unless spans of theirs wait for their frames. Only after everything is sealed: until then events name them.
     fn forget_ended_threads(&mut self) {
-        for ended in self.threads.extract_if(.., |thread| thread.snapshot.ended) {
+        for ended in self.threads.extract_if(.., |thread| thread.snapshot.ended && thread.staged.is_empty()) {
             self.dictionary.remove_thread(ended.id);
             if let Some(report) = ended.spans.report(&BTreeMap::new()) {
                 if self.ended.len() < ENDED_STREAMS_MAX {
@@ -242,8 +284,12 @@ impl Worker {
     fn send_process(&mut self) {
         self.process.last_seen = clock::wall_ns();
         self.process.dropped = self.dropped();
+        if let Some(sampling) = &self.sampling {
+            self.process.properties.insert(SAMPLED_SPANS.to_owned(), sampling.left_out.to_string());
+        }
         self.sender.push(Outgoing {
             topic: Topic::Processes,
+            is_attachment: false,
             process_id: self.process.process_id,
             bytes: self.process.encode(),
             rows: None,
@@ -253,7 +299,7 @@ impl Worker {
         self.sender.dispatch();
     }
 
-    /// Rows lost so far, by stream.
+    /// Rows that are not there, lost or left out, by stream.
     fn dropped(&self) -> BTreeMap<StreamId, u64> {
         let shared = [
             self.shared.logs.lost(),
@@ -263,7 +309,11 @@ impl Worker {
             self.attachments.stream.lost(),
         ];
         let live = self.threads.iter().filter_map(|thread| thread.spans.lost());
-        let ended = self.ended.iter().map(|report| (report.stream_id, report.dropped)).filter(|(_, count)| *count > 0);
+        let ended = self
+            .ended
+            .iter()
+            .map(|report| (report.stream_id, report.dropped + report.sampled))
+            .filter(|(_, count)| *count > 0);
         let mut dropped = self.losses.clone();
         for (stream_id, count) in shared.into_iter().flatten().chain(live).chain(ended) {
             *dropped.entry(stream_id).or_default() += count;
@@ -291,6 +341,8 @@ impl Worker {
             spool_errors: sender.spool_errors,
             recovered_records: sender.recovered_records,
             unattributed: thread::unattributed(),
+            control_texts: self.server_control.as_ref().map_or(0, ServerControl::texts),
+            control_errors: self.server_control.as_ref().map_or(0, ServerControl::errors),
             ..self.stats
         }
     }
@@ -299,7 +351,7 @@ impl Worker {
     fn end(mut self, stop: &Stop) {
         stop_recording();
         attachment::close();
-        self.drain(true);
+        self.drain(true, true);
         self.process.end_time = Some(clock::wall_ns());
         self.process.exit_reason = Some(stop.reason.clone());
         self.send_process();
@@ -335,31 +387,81 @@ impl Worker {
 }
 
 impl ThreadStream {
-    fn drain(&mut self, now: u64, merge: &mut Merge, shared: &mut Shared, outlet: &mut Outlet<'_>) {
-        let Self { buffer, reader, snapshot, id, spans, .. } = self;
+    fn drain(
+        &mut self,
+        now: u64,
+        merge: &mut Merge,
+        shared: &mut Shared,
+        mut sampling: Option<&mut Sampling>,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let Self { buffer, reader, snapshot, id, spans, staged, marks, .. } = self;
         reader.drain(buffer, *snapshot, now, |ticks, event| {
-            match event {
-                Event::Begin { site, fields } => spans.encoder.begin_with(SiteId(site - 1), ticks, fields),
-                Event::End => spans.encoder.end(ticks),
-                Event::Lost { what: Lost::Spans, count } => spans.encoder.dropped(count),
-                Event::Lost { what: Lost::Ends, count } => {
-                    spans.encoder.end_truncated(usize::try_from(count).unwrap_or(usize::MAX), ticks);
+            if !is_of_spans(&event) {
+                if let (Event::Frame, Some(sampling)) = (event, &mut sampling) {
+                    *marks = true;
+                    sampling.frames.mark(ticks);
                 }
-                other => {
-                    merge.add(ticks, *id, other);
-                    if merge.is_full() {
-                        merge.encode(shared, outlet);
-                    }
-                    return;
+                merge.add(ticks, *id, event);
+                if merge.is_full() {
+                    merge.encode(shared, outlet);
+                }
+                return;
+            }
+            match &mut sampling {
+                None => encode(spans, ticks, event, outlet),
+                Some(sampling) => {
+                    staged.add(ticks, event, sampling, &mut |decided| encode_decided(spans, decided, outlet));
                 }
             }
-            spans.seal_full(outlet);
         });
         if snapshot.ended {
             reader.release(buffer);
             // Nobody is left to end them.
-            let open = spans.encoder.depth();
-            spans.encoder.end_truncated(open, now);
+            if let Some(sampling) = sampling
+                && staged.depth() > 0
+            {
+                let ends = Event::Lost { what: Lost::Ends, count: staged.depth() };
+                staged.add(now, ends, sampling, &mut |decided| encode_decided(spans, decided, outlet));
+            } else {
+                let open = spans.encoder.depth();
+                spans.encoder.end_truncated(open, now);
+            }
+        }
+    }
+
+    /// Encodes the spans whose frames are known by now, or all of them.
+    fn settle(&mut self, sampling: &mut Sampling, at_once: bool, outlet: &mut Outlet<'_>) {
+        let Self { spans, staged, .. } = self;
+        staged.settle(sampling, at_once, &mut |decided| encode_decided(spans, decided, outlet));
+    }
+}
+
+#[inline]
+fn is_of_spans(event: &Event<'_>) -> bool {
+    matches!(event, Event::Begin { .. } | Event::End | Event::Lost { what: Lost::Spans | Lost::Ends, .. })
+}
+
+#[inline]
+fn encode(spans: &mut Stream<SpanEncoder>, ticks: u64, event: Event<'_>, outlet: &mut Outlet<'_>) {
+    match event {
+        Event::Begin { site, fields } => spans.encoder.begin_with(SiteId(site - 1), ticks, fields),
+        Event::End => spans.encoder.end(ticks),
+        Event::Lost { what: Lost::Spans, count } => spans.encoder.dropped(count),
+        Event::Lost { what: Lost::Ends, count } => {
+            spans.encoder.end_truncated(usize::try_from(count).unwrap_or(usize::MAX), ticks);
+        }
+        _ => unreachable!("only spans are encoded by thread"),
+    }
+    spans.seal_full(outlet);
+}
+
+fn encode_decided(spans: &mut Stream<SpanEncoder>, decided: Decided<'_>, outlet: &mut Outlet<'_>) {
+    match decided {
+        Decided::Kept(ticks, event) => encode(spans, ticks, event, outlet),
+        Decided::LeftOut(count) => {
+            spans.leave_out(count);
+            spans.seal_full(outlet);
         }
     }
 }

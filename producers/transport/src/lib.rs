@@ -1,8 +1,8 @@
 //! Carries sealed blocks from a program to Framelake: over HTTP to a gateway, or straight to Kafka, with the same records.
 //!
 //! A [`Sender`] owns a bounded [`Queue`] and one thread. Records are kept until the other side has acknowledged them: in memory; when that is
-//! used up, in a [spool] on disk, where there is one; when that is used up too, spans are shed before metrics before logs, and the loss is counted
-//! where it happened. What a program could not deliver before its end its next run sends, or [`recover`]. Records are neither opened nor made
+//! used up, in a [spool] on disk, where there is one; when that is used up too, spans are shed before metrics before attachments before logs, and the
+//! loss is counted where it happened. What a program could not deliver before its end its next run sends, or [`recover`]. Records are neither opened nor made
 //! here: they come sealed from the SDK.
 //!
 //! A gateway's reply may carry a text that says what to record from now on: [`Sender::take_control`]. Kafka has none.

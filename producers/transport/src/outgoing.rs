@@ -7,6 +7,8 @@ use framelake_wire::{ProcessId, StreamId, Topic};
 pub struct Outgoing {
     /// Where it goes; also says how dear it is when memory runs out.
     pub topic: Topic,
+    /// Parts of attachments share the topic of log lines, and are cheaper: screenshots must not push out what says why they were taken.
+    pub is_attachment: bool,
     /// Its key in the log.
     pub process_id: ProcessId,
     /// The Avro single-object record.

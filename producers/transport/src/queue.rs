@@ -4,9 +4,10 @@ use crate::{Outgoing, Rows};
 use framelake_wire::{Topic, batch};
 use std::collections::VecDeque;
 
-/// Processes, logs, metrics (with frames), spans: sent in this order, shed from the end.
-pub(crate) const CLASSES: usize = 4;
+/// Processes, logs, attachments, metrics (with frames), spans: sent in this order, shed from the end.
+pub(crate) const CLASSES: usize = 5;
 pub(crate) const PROCESSES: usize = 0;
+pub(crate) const ATTACHMENTS: usize = 2;
 
 /// Records that wait, bounded by bytes.
 ///
@@ -27,10 +28,11 @@ impl Queue {
         Self { classes: Default::default(), waiting_bytes: 0, in_flight_bytes: 0, bytes_max }
     }
 
-    /// Takes `record` in and returns what had to go for it: spans before metrics before logs, the oldest of a class first.
+    /// Takes `record` in and returns what had to go for it: spans before metrics before attachments before
+    /// logs, the oldest of a class first.
     /// That may be `record` itself, when everything else is dearer.
     pub fn push(&mut self, record: Outgoing) -> Vec<Rows> {
-        let class = class(record.topic);
+        let class = class(&record);
         if class == PROCESSES {
             // An upsert: the newest holds, so older ones need not travel.
             for old in self.classes[PROCESSES].drain(..) {
@@ -158,12 +160,13 @@ impl Queue {
     }
 }
 
-pub(crate) fn class(topic: Topic) -> usize {
-    match topic {
+pub(crate) fn class(record: &Outgoing) -> usize {
+    match record.topic {
         Topic::Processes => PROCESSES,
+        Topic::Logs if record.is_attachment => ATTACHMENTS,
         Topic::Logs => 1,
-        Topic::Metrics => 2,
-        Topic::Spans | Topic::Lake | Topic::DeadLetters => 3,
+        Topic::Metrics => 3,
+        Topic::Spans | Topic::Lake | Topic::DeadLetters => 4,
     }
 }
 
@@ -179,7 +182,7 @@ mod tests {
         let mut bytes = Vec::new();
         bytes.reserve_exact(KIB - size_of::<Outgoing>());
         bytes.push(number);
-        Outgoing { topic, process_id: ProcessId::from_bytes([1; 16]), bytes, rows }
+        Outgoing { topic, is_attachment: false, process_id: ProcessId::from_bytes([1; 16]), bytes, rows }
     }
 
     const KIB: usize = 1024;
@@ -202,6 +205,20 @@ mod tests {
         }
         assert_eq!(shed_numbers(&shed), [2, 4, 3, 5, 1]);
         assert_eq!(queue.bytes(), 5 * KIB);
+    }
+
+    #[test]
+    fn a_flood_of_attachments_pushes_out_no_line_and_goes_after_metrics() {
+        let attachment = |number| Outgoing { is_attachment: true, ..record(Topic::Logs, number) };
+        let mut queue = Queue::new(4 * KIB);
+        queue.push(record(Topic::Logs, 1));
+        queue.push(record(Topic::Metrics, 2));
+        let flood: Vec<Rows> = (3..=8).flat_map(|number| queue.push(attachment(number))).collect();
+        assert_eq!(shed_numbers(&flood), [2, 3, 4, 5]);
+        assert_eq!(shed_numbers(&queue.push(record(Topic::Metrics, 9))), [9]);
+        assert_eq!(shed_numbers(&queue.push(record(Topic::Logs, 10))), [6]);
+        let sent: Vec<u8> = queue.take_batch(10 * KIB).iter().map(|record| record.bytes[0]).collect();
+        assert_eq!(sent, [1, 10, 7, 8]);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 mod files;
 mod segment;
 
-use crate::queue::{CLASSES, PROCESSES};
+use crate::queue::{ATTACHMENTS, CLASSES, PROCESSES};
 use crate::{Outgoing, Rows};
 use files::{Found, Owner};
 use framelake_wire::{StreamId, batch};
@@ -222,6 +222,9 @@ impl Spool {
         match segment.read(bytes_max) {
             Ok((records, whole)) => {
                 back.records = records;
+                for record in &mut back.records {
+                    record.is_attachment = class == ATTACHMENTS;
+                }
                 if !whole {
                     segment.lose(&mut back.lost);
                 }

@@ -22,6 +22,7 @@ fn sender(url: &str) -> Sender {
 fn span(number: u8, bytes: usize) -> Outgoing {
     Outgoing {
         topic: Topic::Spans,
+        is_attachment: false,
         process_id: ProcessId::from_bytes([9; 16]),
         bytes: vec![number; bytes],
         rows: Some(Rows { stream_id: StreamId::from_bytes([number; 16]), count: 1 }),
@@ -51,7 +52,13 @@ fn process() -> Outgoing {
         properties: BTreeMap::new(),
         dropped: BTreeMap::new(),
     };
-    Outgoing { topic: Topic::Processes, process_id: process.process_id, bytes: process.encode(), rows: None }
+    Outgoing {
+        topic: Topic::Processes,
+        is_attachment: false,
+        process_id: process.process_id,
+        bytes: process.encode(),
+        rows: None,
+    }
 }
 
 fn first_bytes(kept: &[(String, Vec<u8>)]) -> Vec<u8> {

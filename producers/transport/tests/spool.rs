@@ -19,6 +19,7 @@ const QUEUE_BYTES: usize = 256 * KIB;
 const SPANS: u8 = 1;
 const METRICS: u8 = 2;
 const LOGS: u8 = 3;
+const ATTACHMENTS: u8 = 4;
 
 /// Record `number` of its stream, one row; its bytes say which it is.
 fn record(topic: Topic, stream: u8, number: u32, bytes: usize) -> Outgoing {
@@ -27,7 +28,7 @@ fn record(topic: Topic, stream: u8, number: u32, bytes: usize) -> Outgoing {
     content.resize(bytes.max(5), (number % 251) as u8);
     content.shrink_to_fit();
     let rows = Some(Rows { stream_id: StreamId::from_bytes([stream; 16]), count: 1 });
-    Outgoing { topic, process_id: ProcessId::from_bytes([9; 16]), bytes: content, rows }
+    Outgoing { topic, is_attachment: false, process_id: ProcessId::from_bytes([9; 16]), bytes: content, rows }
 }
 
 fn span(number: u32) -> Outgoing {
@@ -179,6 +180,26 @@ fn with_both_budgets_used_up_spans_are_shed_before_all_else_and_counted() {
     let losses = sender.take_losses();
     assert_eq!(losses, [Rows { stream_id: StreamId::from_bytes([SPANS; 16]), count: 1_000 - spans.len() as u64 }]);
     assert_eq!(sender.stats().shed_rows, losses[0].count);
+    assert_eq!(sender.shutdown(SOON), Default::default());
+}
+
+#[test]
+fn a_flood_of_attachments_costs_no_line_in_memory_or_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let carrier = Carrier::away();
+    let sender = start(&carrier, dir.path(), 512 * KIB as u64);
+    for index in 0..300 {
+        push(&sender, Outgoing { is_attachment: true, ..record(Topic::Logs, ATTACHMENTS, index, 8 * KIB) });
+        push(&sender, record(Topic::Logs, LOGS, index, KIB / 2));
+    }
+    let attachments = StreamId::from_bytes([ATTACHMENTS; 16]);
+    carrier.set_away(false);
+    assert!(sender.flush(SOON));
+    let of = |stream: u8| carrier.kept().into_iter().filter(|record| record.bytes[0] == stream).collect::<Vec<_>>();
+    assert_eq!(numbers(&of(LOGS), Topic::Logs), (0..300).collect::<Vec<_>>());
+    let kept = numbers(&of(ATTACHMENTS), Topic::Logs);
+    assert!(kept.is_sorted() && kept.last() == Some(&299), "the oldest go first: {kept:?}");
+    assert_eq!(sender.take_losses(), [Rows { stream_id: attachments, count: 300 - kept.len() as u64 }]);
     assert_eq!(sender.shutdown(SOON), Default::default());
 }
 

@@ -151,13 +151,13 @@ impl Collector {
         visible
     }
 
-    /// Holds what the report says against what can be seen: `ordinals = visible + dropped + open` for every stream.
+    /// Holds what the report says against what can be seen: `ordinals = visible + dropped + sampled + open` for every stream.
     pub(crate) fn check(&self, report: &Report) {
         let visible = self.visible();
         assert_eq!((report.undelivered_records, report.spooled_records, report.streams_left_out), (0, 0, 0));
         for stream in &report.streams {
             let rows = visible.get(&stream.stream_id).copied().unwrap_or(0);
-            assert_eq!(rows + stream.dropped + stream.open, stream.ordinals, "{stream:?}");
+            assert_eq!(rows + stream.dropped + stream.sampled + stream.open, stream.ordinals, "{stream:?}");
         }
         assert!(visible.keys().all(|id| report.streams.iter().any(|stream| stream.stream_id == *id)));
     }

@@ -47,7 +47,7 @@ pub(super) fn keep(shared: &Shared) -> Undelivered {
         rest.extend(state.queue.drain());
     }
     drop(guard);
-    rest.sort_by_key(|record| class(record.topic));
+    rest.sort_by_key(class);
     let rest = Arc::new(rest);
 
     let mut undelivered = Undelivered::default();
@@ -102,10 +102,10 @@ fn write(spool: Spool, records: &Arc<Vec<Outgoing>>, progress: &Arc<AtomicUsize>
 fn write_lot(kept: &mut Kept, records: &[Outgoing], progress: &AtomicUsize) -> bool {
     let rest = &records[progress.load(SeqCst)..];
     let Some(first) = rest.first() else { return false };
-    let class_of_lot = class(first.topic);
+    let class_of_lot = class(first);
     let mut bytes = 0;
     let lot = rest.iter().take_while(|record| {
-        let fits = bytes < LOT_BYTES && class(record.topic) == class_of_lot;
+        let fits = bytes < LOT_BYTES && class(record) == class_of_lot;
         bytes += record.bytes.len();
         fits
     });

@@ -9,7 +9,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-const CLASS_NAMES: [&str; CLASSES] = ["processes", "logs", "metrics", "spans"];
+const CLASS_NAMES: [&str; CLASSES] = ["processes", "logs", "attachments", "metrics", "spans"];
 
 /// The right to files of one id, as long as this is held.
 #[derive(Debug)]
@@ -155,10 +155,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let alive = Owner::create(dir.path()).unwrap();
         let dead = Owner::create(dir.path()).unwrap();
-        for (class, number) in [(3, 1), (1, 2), (3, 0)] {
+        for (class, number) in [(4, 1), (1, 2), (4, 0)] {
             create_new(&dead.segment_path(class, number)).unwrap();
         }
-        create_new(&alive.segment_path(3, 0)).unwrap();
+        create_new(&alive.segment_path(4, 0)).unwrap();
         let id = dead.id.clone();
         drop(dead);
 
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!((taken.owners.len(), taken.busy), (1, 1));
         let (owner, found) = &taken.owners[0];
         assert_eq!(owner.id, id);
-        assert_eq!(found.iter().map(|found| (found.class, found.number)).collect::<Vec<_>>(), [(1, 2), (3, 0), (3, 1)]);
+        assert_eq!(found.iter().map(|found| (found.class, found.number)).collect::<Vec<_>>(), [(1, 2), (4, 0), (4, 1)]);
 
         let again = take_over(dir.path()).unwrap();
         assert_eq!((again.owners.len(), again.busy), (0, 2));

@@ -90,7 +90,8 @@ fn decode(mut content: Vec<u8>) -> Option<Outgoing> {
     let process_id = ProcessId::from_bytes(*process_id);
     let begin = content.len() - rest.len();
     content.drain(..begin);
-    Some(Outgoing { topic, process_id, bytes: content, rows })
+    // Its file says whether it is, where somebody asks.
+    Some(Outgoing { topic, is_attachment: false, process_id, bytes: content, rows })
 }
 
 /// Fills `buffer`; `false` where the input ends before.
@@ -110,9 +111,15 @@ mod tests {
         let process_id = ProcessId::from_bytes([1; 16]);
         let rows = Some(Rows { stream_id: StreamId::from_bytes([2; 16]), count: 3 });
         [
-            Outgoing { topic: Topic::Processes, process_id, bytes: b"process".to_vec(), rows: None },
-            Outgoing { topic: Topic::Logs, process_id, bytes: Vec::new(), rows },
-            Outgoing { topic: Topic::Spans, process_id, bytes: vec![7; 300], rows },
+            Outgoing {
+                topic: Topic::Processes,
+                is_attachment: false,
+                process_id,
+                bytes: b"process".to_vec(),
+                rows: None,
+            },
+            Outgoing { topic: Topic::Logs, is_attachment: false, process_id, bytes: Vec::new(), rows },
+            Outgoing { topic: Topic::Spans, is_attachment: false, process_id, bytes: vec![7; 300], rows },
         ]
     }
 
