@@ -10,14 +10,12 @@ use crate::aggregate::Table;
 use crate::chunk::{self, Chunk};
 use crate::clock;
 use crate::event::{LOST, Lost, TAG_BITS};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU64};
 use crate::text::Text;
 use crate::thread::Busy;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Words of the longest event without arguments.
 pub(crate) const SMALL_WORDS: usize = 4;
@@ -123,6 +121,8 @@ impl Buffer {
     /// Moves the write position to `cursor`: the words before it are whole.
     #[inline(always)]
     pub(crate) fn publish(&self, cursor: *mut u64) {
+        #[cfg(all(test, loom))]
+        crate::sync::wrote(self.chunk.get(), self.cursor.load(Relaxed), cursor);
         self.cursor.store(cursor, Release);
     }
 

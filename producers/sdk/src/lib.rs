@@ -57,6 +57,8 @@ mod event;
 mod filter;
 mod instrument;
 mod level;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod macros;
 mod merge;
 mod panic;
@@ -70,6 +72,7 @@ mod session;
 mod settings;
 mod site;
 mod stream;
+mod sync;
 mod text;
 mod thread;
 mod wake;

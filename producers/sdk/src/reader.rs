@@ -131,6 +131,8 @@ impl Reader {
             return;
         }
         self.read += bytes as u64 / 8;
+        #[cfg(all(test, loom))]
+        crate::sync::read(self.chunk, self.position, end);
         // SAFETY: the words between the reader's position and a published one are initialized, aligned, within one chunk, and not
         // written again until this reader has passed them (module `buffer`).
         let words = unsafe { std::slice::from_raw_parts(self.position as *const u64, bytes / 8) };
