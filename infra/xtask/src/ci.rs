@@ -3,6 +3,7 @@
 use crate::{
     dependencies, instructions, python, services,
     shell::{Checked, cargo, root, target},
+    unsafety,
 };
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -46,6 +47,7 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
     let python = steps.step("the stock Python driver", python::interpreter)?;
     steps.step("format", || cargo("fmt").args(["--all", "--check"]).checked())?;
     steps.step("dependency rules", dependencies::check)?;
+    steps.step("where unsafe stands", unsafety::check)?;
     steps.step("the program", || {
         cargo("build").args(PROFILE).args(["--package", "framelake-server", "--bin", "framelake"]).checked()
     })?;

@@ -7,6 +7,7 @@ mod instructions;
 mod python;
 mod services;
 mod shell;
+mod unsafety;
 
 use clap::{Parser, Subcommand};
 use shell::Checked;
@@ -28,7 +29,7 @@ enum Task {
         #[command(subcommand)]
         action: Action,
     },
-    /// Only `ARCHITECTURE.md`'s dependency rules
+    /// Only `ARCHITECTURE.md`'s dependency rules, and where `unsafe` stands
     Dependencies,
     /// Instructions per operation of the SDK, compared with infra/bench/results/instructions.toml
     Instructions {
@@ -65,7 +66,7 @@ fn main() -> anyhow::Result<()> {
         Task::Ci => ci::run(),
         Task::Services { action: Action::Up } => services::up().map(|services| services.print()),
         Task::Services { action: Action::Down } => services::down(),
-        Task::Dependencies => dependencies::check(),
+        Task::Dependencies => dependencies::check().and_then(|()| unsafety::check()),
         Task::Instructions { write, note } => instructions::run(write, note.as_deref()),
         Task::Bench { name, arguments, .. } if name == "sdk" => bench_sdk(&arguments),
         Task::Bench { release, name, arguments } => bench(release, &name, &arguments),

@@ -226,10 +226,7 @@ fn counter_is_steady() -> bool {
 /// CPU time of the calling thread; 0 where the system does not tell.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(crate) fn thread_cpu_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place to write to.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+    clock_ns(libc::CLOCK_THREAD_CPUTIME_ID).cast_unsigned()
 }
 
 /// CPU time of the calling thread; 0 where the system does not tell.
