@@ -86,9 +86,9 @@ impl Buffer {
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
         /// A score of spans.
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         const AHEAD_WORDS: usize = 64;
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address does no harm, and every x86-64 processor takes the instruction, if only to ignore it.
         unsafe {
             let ahead = self.cursor.load(Relaxed).wrapping_add(AHEAD_WORDS);

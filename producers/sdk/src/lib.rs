@@ -59,6 +59,7 @@ mod instrument;
 mod level;
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg_attr(test, macro_use)]
 mod macros;
 mod merge;
 mod panic;
@@ -77,6 +78,10 @@ mod text;
 mod thread;
 mod wake;
 mod worker;
+
+// Behind the macros that it uses.
+#[cfg(all(test, not(loom)))]
+mod hot_path_tests;
 
 pub use attachment::{NotAttached, attach};
 pub use builder::{Builder, start};

@@ -7,7 +7,7 @@
 
 use crate::buffer::Buffer;
 use crate::chunk::{self, CHUNK_BYTES};
-use crate::event::{Lost, SPAN_END, TAG_BITS};
+use crate::event::{LOG, Lost, SPAN_END, TAG_BITS};
 use crate::reader::{Event, Reader, Snapshot};
 use loom::thread;
 use std::sync::Arc;
@@ -45,6 +45,17 @@ fn record(buffer: &Buffer, number: u64) {
     }
 }
 
+/// Records an event of two words, or counts it as lost.
+fn record_long(buffer: &Buffer, number: u64) {
+    let Some(cursor) = buffer.make_room(2) else { return buffer.lose(Lost::Ends) };
+    // SAFETY: `make_room` said so.
+    unsafe {
+        cursor.write(number << TAG_BITS | LOG);
+        cursor.add(1).write(1);
+        buffer.publish(cursor.add(2));
+    }
+}
+
 /// What a reader found.
 #[derive(Debug, Default)]
 struct Found {
@@ -57,7 +68,7 @@ impl Found {
     fn read(&mut self, buffer: &Buffer) -> Snapshot {
         let snapshot = self.reader.snapshot(buffer);
         self.reader.drain(buffer, snapshot, 0, |ticks, event| match event {
-            Event::End => self.numbers.push(ticks),
+            Event::End | Event::Log { .. } => self.numbers.push(ticks),
             Event::Lost { what: Lost::Ends, count } => self.lost += count,
             other => panic!("nobody recorded {other:?}"),
         });
@@ -120,6 +131,32 @@ fn a_chunk_that_was_given_back_is_written_again_only_after_it_was_read() {
 #[test]
 fn a_chunk_is_started_over_only_after_it_was_read_and_losses_are_told_once() {
     check(4, || record_and_read(1, 7, 3).0.numbers.len() > 4);
+}
+
+#[test]
+fn a_chunk_that_was_started_over_before_it_was_full_is_read_from_its_start() {
+    check(4, || {
+        chunk::set_budget(CHUNK_BYTES);
+        let buffer = buffer();
+        let writer = thread::spawn({
+            let buffer = buffer.clone();
+            move || {
+                (1..=3).for_each(|number| record(&buffer, number));
+                // No room for it, and then some beyond where the chunk ended before.
+                record_long(&buffer, 4);
+                (5..=6).for_each(|number| record(&buffer, number));
+            }
+        });
+        let mut found = Found::default();
+        found.read(&buffer);
+        found.read(&buffer);
+        let early = found.numbers.last().copied();
+        writer.join().unwrap();
+        found.read(&buffer);
+        found.check(6);
+        found.reader.release(&buffer);
+        early.is_some_and(|number| number > 3)
+    });
 }
 
 #[test]
