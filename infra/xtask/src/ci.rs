@@ -1,8 +1,9 @@
 //! Everything that must pass before a change lands, in the order in which a mistake shows soonest.
 
 use crate::{
-    dependencies, instructions, python, services,
+    dependencies, instructions, off, python, services,
     shell::{Checked, cargo, root, target},
+    unsafety,
 };
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -46,6 +47,7 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
     let python = steps.step("the stock Python driver", python::interpreter)?;
     steps.step("format", || cargo("fmt").args(["--all", "--check"]).checked())?;
     steps.step("dependency rules", dependencies::check)?;
+    steps.step("where unsafe stands", unsafety::check)?;
     steps.step("the program", || {
         cargo("build").args(PROFILE).args(["--package", "framelake-server", "--bin", "framelake"]).checked()
     })?;
@@ -65,6 +67,8 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
         cargo("test").args(PROFILE).args(["--package", "framelake-transport", "--features", "tls"]).checked()
     })?;
     steps.step("instructions of the SDK's hot path", || instructions::run(false, None))?;
+    steps.step("nothing is left of the SDK that is off", off::check)?;
+    steps.step("models of the hand-off between threads", models)?;
     steps.step("the SDK's bench, for a moment: nothing dropped", || crate::bench_sdk(&["--smoke".to_owned()]))?;
     steps.step("lints", || {
         cargo("clippy").args(PROFILE).args(["--workspace", "--all-targets", "--", "--deny", "warnings"]).checked()
@@ -78,6 +82,16 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
     })?;
     steps.step("the demo builds no dependency again", dependencies_are_fresh)?;
     steps.step("the demo, its counts checked", || demo(&program))
+}
+
+/// The SDK's hand-off from a thread to the background thread in every order that the memory model allows. In a directory of its own: the flag builds
+/// every dependency again.
+fn models() -> anyhow::Result<()> {
+    cargo("test")
+        .args(["--release", "--package", "framelake", "--lib", "loom_tests"])
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("CARGO_TARGET_DIR", target().join("loom"))
+        .checked()
 }
 
 /// The program that the tests run; built just before.

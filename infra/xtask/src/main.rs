@@ -4,9 +4,11 @@ mod ci;
 mod dependencies;
 mod install;
 mod instructions;
+mod off;
 mod python;
 mod services;
 mod shell;
+mod unsafety;
 
 use clap::{Parser, Subcommand};
 use shell::Checked;
@@ -28,8 +30,10 @@ enum Task {
         #[command(subcommand)]
         action: Action,
     },
-    /// Only `ARCHITECTURE.md`'s dependency rules
+    /// Only `ARCHITECTURE.md`'s dependency rules, and where `unsafe` stands
     Dependencies,
+    /// That nothing is left of the SDK with its feature `off`
+    Off,
     /// Instructions per operation of the SDK, compared with infra/bench/results/instructions.toml
     Instructions {
         /// Write the counts there
@@ -65,7 +69,8 @@ fn main() -> anyhow::Result<()> {
         Task::Ci => ci::run(),
         Task::Services { action: Action::Up } => services::up().map(|services| services.print()),
         Task::Services { action: Action::Down } => services::down(),
-        Task::Dependencies => dependencies::check(),
+        Task::Dependencies => dependencies::check().and_then(|()| unsafety::check()),
+        Task::Off => off::check(),
         Task::Instructions { write, note } => instructions::run(write, note.as_deref()),
         Task::Bench { name, arguments, .. } if name == "sdk" => bench_sdk(&arguments),
         Task::Bench { release, name, arguments } => bench(release, &name, &arguments),

@@ -1,6 +1,8 @@
 //! Macros of the Framelake SDK. Use them through the crate `framelake`: `#[instrument]` is documented there, and what `info!`, `span!` and the others
 //! expand to is here.
 
+#![forbid(unsafe_code)]
+
 mod arguments;
 mod field;
 mod format;

@@ -8,7 +8,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// What an argument is stored as.
-pub trait ArgValue {
+///
+/// # Safety
+/// [`ArgValue::write`] writes as many words as [`ArgValue::words`] says each time it is asked, and returns past them: whoever made room for those publishes
+/// what it returns. A value whose code is no text's takes one word.
+pub unsafe trait ArgValue {
     /// [`Arg::code`].
     const CODE: u64;
     /// It is text that must yet be formatted: [`ArgValue::as_formatted`] has it, and the words are not known before.
@@ -27,7 +31,10 @@ pub trait ArgValue {
 }
 
 /// [`ArgValue`] for those who do not know the type.
-pub trait ErasedArg {
+///
+/// # Safety
+/// As there.
+pub unsafe trait ErasedArg {
     /// [`ArgValue::CODE`].
     fn code(&self) -> u64;
     /// [`ArgValue::words`].
@@ -43,7 +50,8 @@ pub trait ErasedArg {
     fn as_arg(&self) -> Arg<'_>;
 }
 
-impl<T: ArgValue> ErasedArg for T {
+// SAFETY: as promised by `T`.
+unsafe impl<T: ArgValue> ErasedArg for T {
     #[inline(always)]
     fn code(&self) -> u64 {
         T::CODE
@@ -73,7 +81,8 @@ impl<T: ArgValue> ErasedArg for T {
 
 macro_rules! word {
     ($($type:ty, $variant:ident as $wide:ty, $word:expr;)*) => {$(
-        impl ArgValue for $type {
+        // SAFETY: one word.
+        unsafe impl ArgValue for $type {
             const CODE: u64 = Arg::$variant(<$wide>::MIN).code() as u64;
             const FORMATTED: bool = false;
 
@@ -120,7 +129,8 @@ word! {
     char, Char as char, u64::from;
 }
 
-impl ArgValue for bool {
+// SAFETY: one word.
+unsafe impl ArgValue for bool {
     const CODE: u64 = Arg::Bool(false).code() as u64;
     const FORMATTED: bool = false;
 
@@ -166,7 +176,8 @@ const TOO_MANY_WORDS: usize = 1 << 24;
 /// From here on a call to copy bytes costs less than copying them word by word.
 const CALL_BYTES_MIN: usize = 64;
 
-impl ArgValue for Str<'_> {
+// SAFETY: the length does not change while it is borrowed; a string that is too long has more words than it writes, but no room ever.
+unsafe impl ArgValue for Str<'_> {
     const CODE: u64 = Arg::Str("").code() as u64;
     const FORMATTED: bool = false;
 
@@ -254,7 +265,8 @@ unsafe fn last_word(from: *const u8, bytes: usize) -> u64 {
 #[derive(Clone, Copy, Debug)]
 pub struct Formatted<'a>(pub fmt::Arguments<'a>);
 
-impl ArgValue for Formatted<'_> {
+// SAFETY: one word, that of an empty text.
+unsafe impl ArgValue for Formatted<'_> {
     const CODE: u64 = Arg::Text("").code() as u64;
     const FORMATTED: bool = true;
 
@@ -390,7 +402,10 @@ impl<T: ?Sized> ProbeFormatted for &Probe<'_, T> {
 }
 
 /// The arguments of an event: tuples of 0 to 16.
-pub trait Args {
+///
+/// # Safety
+/// As [`ArgValue`]: [`Args::write`] writes [`Args::words`] words and returns past them.
+pub unsafe trait Args {
     /// How many there are.
     const COUNT: usize;
     /// Their codes, 4 bits each, the first lowest.
@@ -413,7 +428,8 @@ pub trait Args {
 
 macro_rules! args {
     ($($name:ident $index:tt),+) => {
-        impl<$($name: ArgValue),+> Args for ($($name,)+) {
+        // SAFETY: each writes its words, one behind the other.
+        unsafe impl<$($name: ArgValue),+> Args for ($($name,)+) {
             const COUNT: usize = [$($index),+].len();
             const CODES: u64 = 0 $(| $name::CODE << (4 * $index))+;
             const FORMATTED: bool = false $(|| $name::FORMATTED)+;
@@ -438,8 +454,8 @@ macro_rules! args {
     };
 }
 
-/// No arguments.
-impl Args for () {
+// SAFETY: no words.
+unsafe impl Args for () {
     const COUNT: usize = 0;
     const CODES: u64 = 0;
     const FORMATTED: bool = false;

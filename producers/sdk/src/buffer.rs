@@ -10,14 +10,12 @@ use crate::aggregate::Table;
 use crate::chunk::{self, Chunk};
 use crate::clock;
 use crate::event::{LOST, Lost, TAG_BITS};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU64};
 use crate::text::Text;
 use crate::thread::Busy;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Words of the longest event without arguments.
 pub(crate) const SMALL_WORDS: usize = 4;
@@ -88,9 +86,9 @@ impl Buffer {
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
         /// A score of spans.
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         const AHEAD_WORDS: usize = 64;
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address does no harm, and every x86-64 processor takes the instruction, if only to ignore it.
         unsafe {
             let ahead = self.cursor.load(Relaxed).wrapping_add(AHEAD_WORDS);
@@ -129,6 +127,8 @@ impl Buffer {
     /// Moves the write position to `cursor`: the words before it are whole.
     #[inline(always)]
     pub(crate) fn publish(&self, cursor: *mut u64) {
+        #[cfg(all(test, loom))]
+        crate::sync::wrote(self.chunk.get(), self.cursor.load(Relaxed), cursor);
         self.cursor.store(cursor, Release);
     }
 

@@ -193,6 +193,10 @@ impl Builder {
     /// # Errors
     /// Recording runs already, or a setting or an environment variable cannot be understood.
     pub fn start(self) -> Result<Guard> {
+        // First, so that nothing of what would start is linked.
+        if cfg!(feature = "off") {
+            return Ok(Guard::none());
+        }
         let Self { mut settings, carrier } = self;
         environment::apply(&mut settings)?;
         session::start(settings.check()?, carrier)

@@ -1,19 +1,24 @@
 //! Chunks: the memory that events are written to, from one pool with a budget.
 
-use crossbeam_queue::ArrayQueue;
+use crate::sync::{ArrayQueue, AtomicPtr, AtomicU64};
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::{self, NonNull};
+#[cfg(not(all(test, loom)))]
 use std::sync::OnceLock;
 use std::sync::atomic::{
-    AtomicPtr, AtomicU64, AtomicUsize,
+    AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
 /// Bytes of a chunk: a full one is drained while the next fills; at 100,000 events a second a thread fills 25 of them.
+#[cfg(not(all(test, loom)))]
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
+/// So few that a model goes on to the next chunk after four events of a word.
+#[cfg(all(test, loom))]
+pub(crate) const CHUNK_BYTES: usize = HEADER_BYTES + crate::sync::MODEL_WORDS * 8;
 /// Words of a chunk that hold events; its first cache line is the header.
 pub(crate) const CHUNK_WORDS: usize = (CHUNK_BYTES - HEADER_BYTES) / 8;
-const HEADER_BYTES: usize = 64;
+const HEADER_BYTES: usize = size_of::<Chunk>();
 const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 4096) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two"),
@@ -23,6 +28,7 @@ const CHUNKS_MAX: usize = 8_192;
 
 /// A chunk: a header and words. Its writer links it to the next one when it is full.
 #[repr(C, align(64))]
+#[derive(Default)]
 pub(crate) struct Chunk {
     /// The chunk that the writer went on to; null while it still writes here.
     pub(crate) next: AtomicPtr<Chunk>,
@@ -30,9 +36,13 @@ pub(crate) struct Chunk {
     pub(crate) end: AtomicPtr<u64>,
     /// How often its writer started it over (see [`crate::buffer`]).
     pub(crate) restarts: AtomicU64,
+    /// Who touches which word, for the models.
+    #[cfg(all(test, loom))]
+    pub(crate) touched: crate::sync::Touched,
 }
 
-const _: () = assert!(size_of::<Chunk>() == HEADER_BYTES);
+#[cfg(not(all(test, loom)))]
+const _: () = assert!(HEADER_BYTES == 64, "a cache line");
 
 /// A chunk of nobody: whoever holds this may write to it or give it away.
 #[derive(Debug)]
@@ -46,8 +56,11 @@ impl FreeChunk {
     fn allocate() -> Option<Self> {
         // SAFETY: the layout has a size.
         let chunk = NonNull::new(unsafe { alloc(LAYOUT) })?;
-        // SAFETY: the memory is CHUNK_BYTES long and ours alone.
-        unsafe { chunk.write_bytes(0, CHUNK_BYTES) };
+        // SAFETY: the memory is CHUNK_BYTES long, aligned and ours alone.
+        unsafe {
+            chunk.write_bytes(0, CHUNK_BYTES);
+            chunk.cast::<Chunk>().write(Chunk::default());
+        }
         Some(Self(chunk.cast()))
     }
 }
@@ -74,15 +87,57 @@ struct Pool {
 /// With fewer free chunks than this the background thread is woken to give some back. 8 × 64 KiB last a flooding thread half a millisecond.
 const FREE_LOW: usize = 8;
 
+#[cfg(not(all(test, loom)))]
 static POOL: OnceLock<Pool> = OnceLock::new();
 
+#[cfg(not(all(test, loom)))]
 fn pool() -> &'static Pool {
-    POOL.get_or_init(|| Pool {
-        free: ArrayQueue::new(CHUNKS_MAX),
-        allocated: AtomicUsize::new(0),
-        allowed: AtomicUsize::new(0),
-        taken: AtomicUsize::new(0),
-    })
+    POOL.get_or_init(Pool::new)
+}
+
+/// The pool, if there is one yet.
+#[cfg(not(all(test, loom)))]
+fn existing() -> Option<&'static Pool> {
+    POOL.get()
+}
+
+// A pool for each run of a model.
+#[cfg(all(test, loom))]
+loom::lazy_static! {
+    static ref POOL: Pool = Pool::new();
+}
+
+#[cfg(all(test, loom))]
+fn pool() -> &'static Pool {
+    &POOL
+}
+
+#[cfg(all(test, loom))]
+fn existing() -> Option<&'static Pool> {
+    Some(pool())
+}
+
+impl Pool {
+    fn new() -> Self {
+        Self {
+            free: ArrayQueue::new(CHUNKS_MAX),
+            allocated: AtomicUsize::new(0),
+            allowed: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // Not where a model failed: its queue is gone.
+        while !std::thread::panicking()
+            && let Some(chunk) = self.free.pop()
+        {
+            free(chunk);
+        }
+    }
 }
 
 /// Sets how many bytes the chunks of this process may take. What was allocated under a larger budget stays.
@@ -101,7 +156,7 @@ pub(crate) fn prepare(count: usize) {
 
 /// A free chunk. When none is, the caller allocates one (some 10 µs) as long as the budget has room.
 pub(crate) fn take() -> Option<FreeChunk> {
-    let pool = POOL.get()?;
+    let pool = existing()?;
     let chunk = pool.free.pop().or_else(|| grow(pool))?;
     pool.taken.fetch_add(1, Relaxed);
     // SAFETY: a free chunk is ours alone.
@@ -115,24 +170,31 @@ pub(crate) fn take() -> Option<FreeChunk> {
 pub(crate) fn give(chunk: FreeChunk) {
     if let Err(chunk) = pool().free.push(chunk) {
         // No room: cannot be, the queue is as long as there are chunks. Freed rather than leaked.
-        // SAFETY: allocated in `allocate` with this layout, and ours alone.
-        unsafe { dealloc(chunk.0.as_ptr().cast(), LAYOUT) };
+        free(chunk);
+    }
+}
+
+fn free(chunk: FreeChunk) {
+    // SAFETY: allocated in `allocate` with this layout, its header whole, and ours alone.
+    unsafe {
+        chunk.0.drop_in_place();
+        dealloc(chunk.0.as_ptr().cast(), LAYOUT);
     }
 }
 
 /// Whether few chunks are free. Waking the background thread for each full chunk would let it preempt the program all the time.
 pub(crate) fn is_low() -> bool {
-    POOL.get().is_some_and(|pool| pool.free.len() < FREE_LOW)
+    existing().is_some_and(|pool| pool.free.len() < FREE_LOW)
 }
 
 /// How many chunks were taken since the last call.
 pub(crate) fn count_taken() -> usize {
-    POOL.get().map_or(0, |pool| pool.taken.swap(0, Relaxed))
+    existing().map_or(0, |pool| pool.taken.swap(0, Relaxed))
 }
 
 /// Bytes that chunks take.
 pub(crate) fn allocated_bytes() -> usize {
-    POOL.get().map_or(0, |pool| pool.allocated.load(Relaxed) * CHUNK_BYTES)
+    existing().map_or(0, |pool| pool.allocated.load(Relaxed) * CHUNK_BYTES)
 }
 
 fn grow(pool: &Pool) -> Option<FreeChunk> {

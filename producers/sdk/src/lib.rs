@@ -20,19 +20,87 @@
 //! }
 //! ```
 //!
-//! - **Logs**: [`fatal!`], [`error!`], [`warn!`], [`info!`], [`debug!`], [`trace!`].
-//! - **Metrics**: [`metric!`], integer or float, with a unit and perhaps a [`PropertySet`].
-//! - **Spans**: [`span!`] for a scope, [`span_guard!`] for a value, [`instrument`](macro@instrument) for a function.
-//! - **Frames**: [`frame!`] marks where one ends and the next begins.
-//! - **Attachments**: [`attach`] records a file, such as a screenshot.
-//! - **The system**: [`Builder::system_metrics`] measures process and machine.
+//! # Logs
+//! [`fatal!`], [`error!`], [`warn!`], [`info!`], [`debug!`], [`trace!`], and [`log!`] where the level is a value. Numbers, flags, characters and strings are stored
+//! as they are and put into the format string when somebody asks, exactly as `format!` would; so each line has its arguments as columns, too. Fields have names.
 //!
-//! Each a feature, and none on by default: `tracing`, `log`, `metrics` and `tokio` take in what is recorded with those crates, or happens in that runtime.
+//! ```
+//! # let (player, map) = (7_u64, "castle");
+//! framelake::info!("{player} joined {map}");
+//! framelake::warn!(player, reason = "timeout", "left {map}");
+//! ```
+//!
+//! # Spans
+//! [`span!`] for a scope, [`span_guard!`] for a value, [`instrument`](macro@instrument) for a function; they nest within their thread. [`async_span!`] is for
+//! what moves between threads: an [`AsyncSpan`] can be sent, and [`Instrument`] puts a future into one. Both take fields, and names known only at run time.
+//!
+//! ```
+//! use framelake::Instrument as _;
+//!
+//! #[framelake::instrument(fields(agents = agents.len()))]
+//! fn update(agents: &[String]) {
+//!     for agent in agents {
+//!         framelake::span!(name: agent, length = agent.len());
+//!     }
+//! }
+//!
+//! // The span lasts as long as the future, on whatever thread it is polled, and those that begin in it are its children.
+//! #[framelake::instrument]
+//! async fn load(path: &str) -> usize {
+//!     async { path.len() }.instrument(framelake::async_span!("measure", path)).await
+//! }
+//! # update(&["Ada".to_owned()]);
+//! # let _ = load("a.png");
+//! ```
+//!
+//! # Metrics
+//! [`metric!`], or [`gauge!`]: an integer or a float, its unit, and perhaps tags or a [`PropertySet`]. [`counter!`] and [`histogram!`] are added up in their thread:
+//! what goes out is a row for each second.
+//!
+//! ```
+//! framelake::metric!("frame_time", "ms", 16.6);
+//! framelake::gauge!("players", "1", 12, map = "castle");
+//! framelake::counter!("shots", "1", 1);
+//! framelake::histogram!("ping", "ms", 23.5);
+//! ```
+//!
+//! # Frames and files
+//! [`frame!`] marks where a frame ends and the next begins. [`attach`] records a file whole, such as a screenshot.
+//!
+//! ```
+//! # let png: Vec<u8> = vec![];
+//! framelake::frame!();
+//! // An error where nothing is recorded, or there is no room for it.
+//! let _ = framelake::attach("frame 569.png", "image/png", png);
+//! ```
+//!
+//! # What is recorded, and where it goes
+//! [`start`] takes the defaults, a [`Builder`] all that can be said otherwise, and variables of the environment win over both. A [filter](Builder::filter) says
+//! which levels, and whether spans and metrics, for each part of the program; [`set_filter`] changes it while the program runs. [`flush`] waits until the server
+//! has what was recorded so far; [`Guard::shutdown`] says what became of everything.
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! let guard = framelake::Builder::new()
+//!     .app("my-game")
+//!     .property("map", "castle")
+//!     .filter("info,my_game::physics=debug,spans:audio=off")
+//!     .start()?;
+//! framelake::set_filter("warn")?;
+//! let arrived = framelake::flush(Duration::from_secs(1));
+//! let report = guard.shutdown();
+//! # Ok::<(), framelake::Error>(())
+//! ```
+//!
+//! # The system, and other crates
+//! [`Builder::system_metrics`] measures process and machine. The features `tracing`, `log`, `metrics` and `tokio`, none of them on by default, take in what is recorded
+//! with those crates, or happens in that runtime.
 //!
 //! # What it costs and what it keeps
-//! An event reads the processor's counter and stores 8 to 24 bytes in its thread's own buffer: no lock, no allocation, no system call; static
-//! lines are not formatted, others straight into the buffer. A background thread drains all buffers every second, makes blocks of them and
-//! sends them. Before [`start`], and after the [`Guard`] is dropped, an event costs a load and a branch and is not recorded.
+//! An event reads the processor's counter and stores some 8-byte words in its thread's own buffer, one for the end of a span, two for its begin or a static line, one more for each
+//! number: no lock, no allocation, no system call. Only what has nothing but a `Display` or `Debug` is formatted there and then, straight into the buffer. A counter or a
+//! histogram does not even read the counter. An attachment is copied behind a lock. A background thread drains all buffers every second, makes blocks of them
+//! and sends them. What is filtered, and every event before [`start`] and after the [`Guard`] is dropped, costs a load and a branch.
 //!
 //! Memory has a [budget](Builder::memory_budget). While the server is away blocks wait in memory, then on disk in the
 //! [spool](Builder::spool); when that is used up too, spans go before metrics before attachments before logs. What cannot be sent before the end of the program waits
@@ -42,8 +110,14 @@
 //! process takes the last period with it: handle it, and call [`flush`] or drop the guard.
 //!
 //! # What it is not
-//! Not for signal handlers: an event recorded there may overwrite one half written. Not for `async` functions yet: a [`Span`] stays on its thread,
-//! so it cannot be held across an await in a task that moves.
+//! Not for signal handlers: an event recorded there may overwrite one half written. A [`Span`] stays on its thread: what is held across an await in a task that
+//! moves is an [`AsyncSpan`].
+//!
+//! # What stays
+//! What stands on this page keeps its name and meaning until version 1 and from there on as semantic versioning has it. `__private` is what the macros expand to and
+//! changes with any release, and so does [`transport`], but for what [`Builder::deliver_by`] needs.
+//!
+//! Features: `http` (the default) sends to a gateway, `tls` does to `https://`, `kafka` sends straight to Kafka, `off` leaves nothing.
 
 mod aggregate;
 mod arg;
@@ -61,6 +135,9 @@ mod filter;
 mod instrument;
 mod interop;
 mod level;
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg_attr(test, macro_use)]
 mod macros;
 mod merge;
 mod panic;
@@ -76,11 +153,16 @@ mod session;
 mod settings;
 mod site;
 mod stream;
+mod sync;
 mod system;
 mod text;
 mod thread;
 mod wake;
 mod worker;
+
+// Behind the macros that it uses.
+#[cfg(all(test, not(loom)))]
+mod hot_path_tests;
 
 pub use attachment::{NotAttached, attach};
 pub use builder::{Builder, start};

@@ -43,8 +43,8 @@ impl std::fmt::Debug for Session {
 }
 
 pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Result<Guard> {
-    if cfg!(feature = "off") || settings.endpoint == "off" {
-        return Ok(Guard { process_id: None, ended: true });
+    if settings.endpoint == "off" {
+        return Ok(Guard::none());
     }
     if FORKED.load(Relaxed) {
         return Err(Error::Forked);
@@ -105,7 +105,7 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
 
 /// The recording; none in a process that was forked off.
 pub(crate) fn current() -> Option<Arc<Session>> {
-    if FORKED.load(Relaxed) {
+    if cfg!(feature = "off") || FORKED.load(Relaxed) {
         return None;
     }
     SESSION.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -130,6 +130,11 @@ impl Session {
 }
 
 impl Guard {
+    /// That of a recording that there is not.
+    pub(crate) fn none() -> Self {
+        Self { process_id: None, ended: true }
+    }
+
     /// This run's id; `None` where recording is off.
     #[must_use]
     pub fn process_id(&self) -> Option<ProcessId> {

@@ -20,6 +20,8 @@
 //! # Ok::<(), framelake_transport::Error>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod backoff;
 mod deliver;
 mod endpoint;

@@ -5,7 +5,8 @@
 use framelake_wire::{
     Arg, Block, BlockId, ProcessId, StreamId, StreamKind, TimeSample, decode,
     encode::{
-        AsyncEncoder, CallSite, Dictionary, LogEncoder, MetricEncoder, PropertiesId, Seal, SiteId, SpanEncoder, ThreadId, Value,
+        AsyncEncoder, CallSite, Dictionary, LogEncoder, MetricEncoder, PropertiesId, Seal, SiteId, SpanEncoder,
+        ThreadId, Value,
     },
     raw::{Raw, RawBuf},
 };
