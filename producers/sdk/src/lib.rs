@@ -84,7 +84,7 @@
 //! let guard = framelake::Builder::new()
 //!     .app("my-game")
 //!     .property("map", "castle")
-//!     .filter("info,my_game::physics=debug,spans:audio=off")
+//!     .filter("info,my_game::physics=debug,spans:audio=off")?
 //!     .start()?;
 //! framelake::set_filter("warn")?;
 //! let arrived = framelake::flush(Duration::from_secs(1));
