@@ -1,7 +1,13 @@
 //! From an instrumented program to SQL, with faults on the way, embedded and on Kafka, Postgres and S3.
 
+use framelake::Builder;
 use framelake_integration_tests::{Deployment, Emitted, Load, Producer, Proxy, Server, required, settle};
-use std::{path::Path, process::Command, thread::sleep, time::Duration};
+use std::{
+    path::Path,
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 const LOAD: Load = Load { seconds: 8, threads: 3, spans_per_frame: 120 };
 /// What the producer attaches: 1.2 MB in three parts.
@@ -39,6 +45,80 @@ fn ask_with_python(server: &Server, emitted: &Emitted, objects: &Path) {
     run("check_rows.py", &[&server.flight_uri(), &emitted.process_id, &spans.to_string()]);
     run("check_attachments.py", &[&server.flight_uri(), &emitted.process_id]);
     run("check_segments.py", &[objects.to_str().unwrap(), &server.flight_uri()]);
+}
+
+/// The output of a command of the server's configuration that must do well.
+fn done(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The messages of a run, once there are `count` of them.
+fn messages(server: &Server, process_id: &str, count: usize) -> Vec<String> {
+    let query = format!("SELECT message FROM log_entries WHERE process_id = '{process_id}' ORDER BY ordinal");
+    let begin = Instant::now();
+    loop {
+        let rows = server.sql(&query).unwrap();
+        if rows.len() >= count || begin.elapsed() > PATIENCE {
+            return rows.iter().map(|row| row["message"].as_str().unwrap_or_default().to_owned()).collect();
+        }
+        sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_programs_are_told_outlives_kill_9_and_what_they_left_behind_is_recovered() {
+    let Some(program) = required("FRAMELAKE_TEST_PROGRAM") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(&program, Deployment::Embedded, directory.path()).unwrap();
+    let control = |server: &Server, arguments: &[&str]| {
+        let mut command = server.command("control");
+        command.args(arguments);
+        done(command)
+    };
+    control(&server, &["set", "info", "--exe", "another-program"]);
+    control(&server, &["set", "warn,net=info"]);
+    server.kill().unwrap();
+    server.start_again().unwrap();
+    let texts: serde_json::Value = serde_json::from_str(&control(&server, &["show", "--json"])).unwrap();
+    assert_eq!((&texts["default"], &texts["exes"]["another-program"]), (&"warn,net=info".into(), &"info".into()));
+    let mut wrong = server.command("control");
+    let output = wrong.args(["set", "loud"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && complaint.contains("spans:physics=off"), "{complaint}");
+
+    // The text comes with the reply to the first batch.
+    let spool = directory.path().join("spool");
+    let recording = || Builder::new().drain_period(Duration::from_millis(50)).spool(&spool);
+    let endpoint = format!("http://127.0.0.1:{}", server.http_port());
+    let recorded = recording().endpoint(&endpoint).start().unwrap();
+    let process_id = recorded.process_id().unwrap().to_string();
+    let begin = Instant::now();
+    while framelake::stats().control_texts == 0 {
+        assert!(begin.elapsed() < PATIENCE, "no text came");
+        sleep(Duration::from_millis(10));
+    }
+    framelake::info!("left out");
+    framelake::info!(target: "net", "net");
+    framelake::warn!("warning");
+    drop(recorded);
+    assert_eq!(messages(&server, &process_id, 2), ["net", "warning"]);
+
+    // Nobody listens there; what the program leaves goes to the server that runs.
+    let recorded = recording().endpoint("http://127.0.0.1:9").start().unwrap();
+    framelake::info!("left behind");
+    let report = recorded.shutdown_within(Duration::from_millis(100)).unwrap();
+    assert!(report.spooled_records > 0, "{report:?}");
+    let mut recover = server.command("recover");
+    recover.arg(directory.path());
+    let told = done(recover);
+    assert!(told.contains(&format!("{0} records found, {0} sent", report.spooled_records)), "{told}");
+    assert_eq!(messages(&server, &report.process_id.to_string(), 1), ["left behind"]);
+    let mut recover = server.command("recover");
+    recover.arg(directory.path());
+    assert!(done(recover).contains("nothing to recover"));
+    server.stop().unwrap();
 }
 
 #[test]

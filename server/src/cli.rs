@@ -1,6 +1,6 @@
 //! What can be said on the command line. Every setting of the configuration is a flag of every command that uses it.
 
-use crate::config::SETTINGS;
+use crate::config::{SETTINGS, units};
 use clap::{Arg, ArgAction, Command};
 
 /// The whole command line.
@@ -38,6 +38,30 @@ pub(crate) fn command() -> Command {
             with_settings(Command::new("status").about("What runs, how far it is, and what is missing"))
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object")),
         )
+        .subcommand(control())
+        .subcommand(
+            with_settings(
+                Command::new("recover")
+                    .about("Send what programs that are gone left in a spool directory, without running them again"),
+            )
+            .arg(Arg::new("dir").required(true).value_name("DIR").help(
+                "The spool's directory, or one above several; by default programs have ~/.local/state/framelake/spool",
+            ))
+            .arg(
+                Arg::new("endpoint")
+                    .long("endpoint")
+                    .value_name("URL")
+                    .help("Where to send: http://HOST:PORT. Default: the running server"),
+            )
+            .arg(
+                Arg::new("timeout")
+                    .long("timeout")
+                    .value_name("DURATION")
+                    .default_value("1m")
+                    .value_parser(|text: &str| units::duration(text).map_err(|error| format!("{error:#}")))
+                    .help("How long to try for each directory; what is left then stays there"),
+            ),
+        )
         .subcommand(with_settings(
             Command::new("config").about("Every setting, the value in force and where it came from"),
         ))
@@ -71,6 +95,65 @@ pub(crate) fn command() -> Command {
                 .arg(Arg::new("seconds").long("seconds").required(true).value_parser(clap::value_parser!(u64)))
                 .arg(Arg::new("endpoint").long("endpoint").required(true))
                 .arg(Arg::new("report").long("report").required(true)),
+        )
+}
+
+/// What running programs are told to record.
+fn control() -> Command {
+    let of_server = |command: Command| {
+        with_settings(command).arg(
+            Arg::new("http-url")
+                .long("http-url")
+                .value_name("URL")
+                .help("The gateway to talk to: http://HOST:PORT. Default: the running server"),
+        )
+    };
+    let of_whom = |command: Command| {
+        of_server(command)
+            .arg(
+                Arg::new("process")
+                    .long("process")
+                    .value_name("ID")
+                    .conflicts_with("exe")
+                    .help("One process, by its id in the table processes; goes before --exe"),
+            )
+            .arg(
+                Arg::new("exe")
+                    .long("exe")
+                    .value_name("NAME")
+                    .help("The processes of one program, by the name of its file; goes before the text for all"),
+            )
+    };
+    Command::new("control")
+        .about("What running programs are told to record: levels of log lines, spans and metrics on or off, by target")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            of_server(Command::new("show").about("What is said now, and to whom"))
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object")),
+        )
+        .subcommand(
+            of_whom(Command::new("set").about(
+                "Say it: to all programs, or to those named. It takes the place of their own filters with the reply to their next batch",
+            ))
+            .arg(
+                Arg::new("filter")
+                    .required(true)
+                    .value_name("FILTER")
+                    .help("Rules with commas in between, such as info,net=debug,spans:physics=off,metrics:audio=off"),
+            ),
+        )
+        .subcommand(
+            of_whom(Command::new("clear").about(
+                "Take it back: what was said to all, or to those named. Programs that nothing is said to any more go back to their own filters",
+            ))
+            .arg(
+                Arg::new("everything")
+                    .long("everything")
+                    .action(ArgAction::SetTrue)
+                    .conflicts_with_all(["process", "exe"])
+                    .help("All that was ever said, to whomever"),
+            ),
         )
 }
 

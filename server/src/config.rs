@@ -4,12 +4,13 @@
 //! `segment_age_max` under `[writer]`. A flag wins over the variable, the variable over the file, the file over the default.
 
 mod settings;
-mod units;
+pub(crate) mod units;
 
 pub(crate) use settings::{SETTINGS, Setting};
 
 use anyhow::{Context, bail};
 use clap::ArgMatches;
+use framelake_gateway::TEXT_BYTES_MAX;
 use framelake_query::OnCorrupt;
 use std::{
     collections::BTreeMap,
@@ -155,6 +156,7 @@ pub(crate) struct Config {
     pub(crate) http_listen: SocketAddr,
     pub(crate) flight_listen: SocketAddr,
     pub(crate) listen_without_authentication: bool,
+    pub(crate) gateway_control: String,
     pub(crate) log: LogUrl,
     pub(crate) log_partitions: u32,
     pub(crate) log_create_topics: bool,
@@ -190,6 +192,7 @@ impl Config {
             http_listen: values.parse("http_listen", address)?,
             flight_listen: values.parse("flight_listen", address)?,
             listen_without_authentication: values.parse("listen_without_authentication", boolean)?,
+            gateway_control: values.parse("gateway.control", |text| filter(text).map(|()| text.to_owned()))?,
             log,
             log_partitions: values.parse("log.partitions", |text| number_within(text, 1, 1024))? as u32,
             log_create_topics: values.parse("log.create_topics", boolean)?,
@@ -248,6 +251,18 @@ impl Config {
              Listen on 127.0.0.1, or say --listen-without-authentication if the network around it is trusted"
         )
     }
+}
+
+/// Checks that programs will understand `text`.
+///
+/// # Errors
+/// Which rule they will not, or that it is too long.
+pub(crate) fn filter(text: &str) -> anyhow::Result<()> {
+    if text.len() > TEXT_BYTES_MAX {
+        bail!("{} bytes are over the limit of {TEXT_BYTES_MAX}; name shorter targets", text.len());
+    }
+    framelake::Builder::new().filter(text)?;
+    Ok(())
 }
 
 fn hostname() -> String {

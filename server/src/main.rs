@@ -3,14 +3,18 @@
 mod asking;
 mod cli;
 mod config;
+mod control;
 mod data_dir;
 mod demo;
+mod recover;
 mod roles;
 mod run;
+mod server_http;
 mod sql;
 mod status;
 mod stores;
 
+use anyhow::Context;
 use clap::ArgMatches;
 use config::{Config, Values};
 use roles::Role;
@@ -40,7 +44,8 @@ fn serve(command: &str, matches: &ArgMatches) -> anyhow::Result<()> {
         )
         .with_writer(std::io::stderr)
         .init();
-    let values = Values::resolve(matches)?;
+    // `control` has commands of its own, and the settings are theirs.
+    let values = Values::resolve(matches.subcommand().map_or(matches, |(_, matches)| matches))?;
     let config = Config::new(&values)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -51,6 +56,18 @@ fn serve(command: &str, matches: &ArgMatches) -> anyhow::Result<()> {
             }
             "sql" => sql::sql(&config, text(matches, "query"), text(matches, "format")).await,
             "status" => status::status(&config, matches.get_flag("json")).await,
+            "control" => {
+                let (action, matches) = matches.subcommand().context("control has commands of its own")?;
+                control::control(&config, &control::Asked::new(action, matches)).await
+            }
+            "recover" => {
+                let options = recover::Options {
+                    dir: text(matches, "dir").into(),
+                    endpoint: matches.get_one::<String>("endpoint").cloned(),
+                    timeout: *matches.get_one("timeout").context("--timeout has a default")?,
+                };
+                recover::recover(&config, options).await
+            }
             "config" => {
                 print_config(&values);
                 Ok(())
@@ -68,6 +85,7 @@ fn serve(command: &str, matches: &ArgMatches) -> anyhow::Result<()> {
     })
 }
 
+/// The text of an argument; empty where it was not given.
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
     matches.get_one::<String>(name).map_or("", String::as_str)
 }

@@ -102,7 +102,8 @@ impl Running {
             self.spawn(Role::Query, role);
         }
         if let Some(listener) = http {
-            let gateway = roles.contains(&Role::Gateway).then(|| roles::gateway::build(&self.stores));
+            let gateway =
+                roles.contains(&Role::Gateway).then(|| roles::gateway::build(config, &self.stores)).transpose()?;
             sources.gateway = gateway.as_ref().map(|(_, stats)| stats.clone());
             let router = status::router(Arc::new(sources), gateway.map(|(router, _)| router));
             self.spawn(Role::Gateway, roles::gateway::serve(router, listener));

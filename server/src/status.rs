@@ -2,9 +2,8 @@
 
 use crate::{
     config::{CatalogUrl, Config, LogUrl, ObjectsUrl},
-    data_dir,
     roles::Role,
-    sql,
+    server_http,
     stores::Stores,
 };
 use anyhow::Context;
@@ -198,14 +197,8 @@ async fn answer(State(sources): State<Arc<Sources>>) -> (StatusCode, Json<serde_
 
 /// `framelake status`: of the running server, or of the stores when none runs.
 pub(crate) async fn status(config: &Config, json: bool) -> anyhow::Result<()> {
-    let holder = data_dir::holder(&config.data_dir).filter(|_| config.uses_data_dir());
-    let address = match &holder {
-        Some(holder) => holder.http,
-        None if sql::running_server(config).await.is_some() => Some(config.http_listen),
-        None => None,
-    };
-    let (runs, report) = match address {
-        Some(address) => (true, ask(format!("http://{address}/status")).await?),
+    let (runs, report) = match server_http::address(config).await {
+        Some(address) => (true, ask(&format!("http://{address}/status")).await?),
         None => (false, of_stores(config).await?),
     };
     if json {
@@ -216,18 +209,8 @@ pub(crate) async fn status(config: &Config, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ask(url: String) -> anyhow::Result<Report> {
-    let asked = url.clone();
-    let body = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(10)))
-            .http_status_as_error(false)
-            .build()
-            .into();
-        Ok(agent.get(&asked).call()?.body_mut().read_to_string()?)
-    })
-    .await?
-    .with_context(|| format!("no answer from {url}"))?;
+async fn ask(url: &str) -> anyhow::Result<Report> {
+    let body = server_http::get(url).await?.body;
     serde_json::from_str(&body).with_context(|| format!("{url} answered {body}"))
 }
 

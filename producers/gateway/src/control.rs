@@ -1,15 +1,17 @@
 //! What programs should record from now on: texts that go back to them with the replies to their batches.
 //!
 //! A text is a filter such as `info,net=debug,physics=off`; it is not looked into here. The one for a process goes before the one for its program,
-//! and that before the one for all. Which program a process runs is known from its `Process` record, which every program sends at its start and
+//! and that before the one for all. Once anything was said, processes that no text is for are told that by an empty one, so that they go back to
+//! what they had; before that nothing is said at all. Which program a process runs is known from its `Process` record, which every program sends at its start and
 //! every 30 s. Programs that send straight to Kafka get no replies, and so no texts.
 
 use framelake_wire::ProcessId;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    fmt, io,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
@@ -28,19 +30,50 @@ pub struct Control {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
-    /// Whether there is any text at all: mostly there is none, and a batch costs one load.
-    any: AtomicBool,
+    /// Whether anything was ever said: mostly nothing was, and a batch costs one load.
+    speaks: AtomicBool,
     texts: RwLock<Texts>,
     programs: Mutex<Programs>,
+    /// For processes that no text is for.
+    otherwise: String,
+    keep: OnceLock<Keep>,
 }
+
+type Keep = Box<dyn Fn(&Texts) -> io::Result<()> + Send + Sync>;
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("texts", &self.texts).finish_non_exhaustive()
+    }
+}
+
+/// Why texts are not in force.
+#[derive(Debug)]
+pub enum NotSet {
+    /// What is wrong with them, and what to do about it.
+    Wrong(String),
+    /// They could not be kept.
+    NotKept(io::Error),
+}
+
+impl fmt::Display for NotSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotSet::Wrong(reason) => f.write_str(reason),
+            NotSet::NotKept(error) => write!(f, "the texts could not be kept for the next start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NotSet {}
 
 /// The texts, as `GET /v1/control` gives and `PUT /v1/control` takes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Texts {
-    /// For every process; `None` says nothing, so that programs keep what they have.
+    /// For every process; `None` leaves it to the programs.
     pub default: Option<String>,
     /// By the name of the program's file, `Process.exe`.
     pub exes: BTreeMap<String, String>,
@@ -55,21 +88,37 @@ struct Programs {
 }
 
 impl Control {
+    /// No texts yet; processes that none is for are told `text`, or nothing where it is empty.
+    #[must_use]
+    pub fn otherwise(text: &str) -> Self {
+        let speaks = AtomicBool::new(!text.is_empty());
+        Self { shared: Arc::new(Shared { speaks, otherwise: text.to_owned(), ..Shared::default() }) }
+    }
+
     /// The texts in force.
     #[must_use]
     pub fn texts(&self) -> Texts {
         self.shared.texts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// From now on `keep` writes texts down before they are in force, so that a restart keeps them. The first call counts.
+    pub fn keep_by(&self, keep: impl Fn(&Texts) -> io::Result<()> + Send + Sync + 'static) {
+        let _ = self.shared.keep.set(Box::new(keep));
+    }
+
     /// Puts `texts` in force, in place of all that were.
     ///
     /// # Errors
-    /// What is wrong with them and what to do about it; then nothing changes.
-    pub fn set(&self, texts: Texts) -> Result<(), String> {
-        let texts = checked(texts)?;
-        let any = texts.default.is_some() || !texts.exes.is_empty() || !texts.processes.is_empty();
-        *self.shared.texts.write().unwrap_or_else(PoisonError::into_inner) = texts;
-        self.shared.any.store(any, Relaxed);
+    /// Something is wrong with them, or they cannot be kept; then nothing changes.
+    pub fn set(&self, texts: Texts) -> Result<(), NotSet> {
+        let texts = checked(texts).map_err(NotSet::Wrong)?;
+        // Held while they are written down, so that what is kept is what is in force.
+        let mut current = self.shared.texts.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keep) = self.shared.keep.get() {
+            keep(&texts).map_err(NotSet::NotKept)?;
+        }
+        *current = texts;
+        self.shared.speaks.store(true, Relaxed);
         Ok(())
     }
 
@@ -89,9 +138,9 @@ impl Control {
         programs.exes.insert(process_id, exe.to_owned());
     }
 
-    /// The text for a batch of these processes; `None` where there is none, or they would not all get the same.
+    /// The text for a batch of these processes, empty where it is left to them; `None` where nothing was ever said, or they would not all get the same.
     pub(crate) fn text_for(&self, processes: impl IntoIterator<Item = ProcessId>) -> Option<String> {
-        if !self.shared.any.load(Relaxed) {
+        if !self.shared.speaks.load(Relaxed) {
             return None;
         }
         let texts = self.shared.texts.read().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +152,7 @@ impl Control {
         };
         let mut all = processes.into_iter().map(text);
         let first = all.next()?;
-        all.all(|other| other == first).then(|| first.cloned())?
+        all.all(|other| other == first).then(|| first.unwrap_or(&self.shared.otherwise).clone())
     }
 }
 
@@ -168,7 +217,36 @@ mod tests {
         check(&[1, 2], None);
         check(&[], None);
         control.set(Texts::default()).unwrap();
-        check(&[1], None);
+        check(&[1], Some(""));
+    }
+
+    #[test]
+    fn what_is_said_otherwise_needs_no_text_and_goes_behind_all() {
+        let control = Control::otherwise("warn");
+        assert_eq!(control.text_for([process(1), process(2)]).as_deref(), Some("warn"));
+        control.set(Texts { default: Some("info".into()), ..Texts::default() }).unwrap();
+        assert_eq!(control.text_for([process(1)]).as_deref(), Some("info"));
+        control.set(Texts::default()).unwrap();
+        assert_eq!(control.text_for([process(1)]).as_deref(), Some("warn"));
+    }
+
+    #[test]
+    fn texts_that_cannot_be_kept_are_not_in_force() {
+        let control = Control::default();
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        control.keep_by({
+            let kept = kept.clone();
+            move |texts| match texts.default.as_deref() {
+                Some("full") => Err(io::Error::other("no room")),
+                _ => Ok(kept.lock().unwrap().push(texts.clone())),
+            }
+        });
+        let all = |text: &str| Texts { default: Some(text.into()), ..Texts::default() };
+        control.set(all("info")).unwrap();
+        assert!(control.set(all("full")).unwrap_err().to_string().contains("no room"));
+        let wrong = Texts { processes: [("game".into(), "off".into())].into(), ..Texts::default() };
+        assert!(matches!(control.set(wrong), Err(NotSet::Wrong(_))));
+        assert_eq!((control.texts(), kept.lock().unwrap().as_slice()), (all("info"), [all("info")].as_slice()));
     }
 
     #[test]
@@ -180,7 +258,7 @@ mod tests {
             control.runs(process(number), "game");
             control.runs(process(number), "game");
         }
-        assert_eq!(control.text_for([process(0)]), None);
+        assert_eq!(control.text_for([process(0)]).as_deref(), Some(""));
         assert_eq!(control.text_for([process(1), process(last)]).as_deref(), Some("info"));
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! - `POST /v1/records` takes a batch ([`framelake_wire::batch`]).
 //! - `GET /v1/control` says what programs are told to record, `PUT /v1/control` changes it: [`Texts`] as JSON. The text that applies to a batch's
-//!   process goes back with the reply, as `"control"`. Programs that send straight to Kafka are told nothing.
+//!   process goes back with the reply, as `"control"`. An empty one leaves it to the program. Programs that send straight to Kafka
+//!   are told nothing.
 //! - `GET /health` answers while the process lives, `GET /ready` while the log can be reached.
 //!
 //! ```no_run
@@ -32,7 +33,7 @@ mod refusal;
 mod routes;
 mod stats;
 
-pub use control::{Control, TEXT_BYTES_MAX, TEXTS_MAX, Texts};
+pub use control::{Control, NotSet, TEXT_BYTES_MAX, TEXTS_MAX, Texts};
 pub use options::Options;
 pub use refusal::Refusal;
 pub use routes::router;

@@ -1,7 +1,7 @@
 //! The routes: read, check, append, answer.
 
 use crate::{
-    Options, Refusal, TEXT_BYTES_MAX, TEXTS_MAX, Texts,
+    NotSet, Options, Refusal, TEXT_BYTES_MAX, TEXTS_MAX, Texts,
     check::{Checked, Rejected, check},
     receive::{Received, receive, receive_small},
     refusal::{Refused, error},
@@ -74,9 +74,16 @@ async fn put_control(State(gateway): State<Gateway>, body: Body) -> Response {
         Ok(texts) => texts,
         Err(reason) => return refused(StatusCode::BAD_REQUEST, format!("the body cannot be read: {reason}")),
     };
-    match gateway.options.control.set(texts) {
-        Ok(()) => Json(gateway.options.control.texts()).into_response(),
-        Err(reason) => refused(StatusCode::BAD_REQUEST, reason),
+    let control = gateway.options.control;
+    // They may be written to disk.
+    let set = tokio::task::spawn_blocking(move || control.set(texts).map(|()| control.texts())).await;
+    match set {
+        Ok(Ok(texts)) => Json(texts).into_response(),
+        Ok(Err(NotSet::Wrong(reason))) => refused(StatusCode::BAD_REQUEST, reason),
+        Ok(Err(unkept @ NotSet::NotKept(_))) => {
+            error(StatusCode::INTERNAL_SERVER_ERROR, unkept.to_string(), "see to the gateway's data directory")
+        }
+        Err(panicked) => error(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string(), "see the gateway's log"),
     }
 }
 

@@ -106,6 +106,9 @@
 //! [spool](Builder::spool); when that is used up too, spans go before metrics before attachments before logs. What cannot be sent before the end of the program waits
 //! there for the next run. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
 //!
+//! [Filters](Builder::filter) say which events are recorded at all, by kind, level and target; the program, its environment and the
+//! [server](Builder::server_control) set them. [Sampling](Builder::keep_slow_frames) keeps the spans of slow frames alone. Neither counts as loss.
+//!
 //! What was recorded is sent when the guard is dropped, on `std::process::exit` (Unix), and before a panic goes on. A signal that ends the
 //! process takes the last period with it: handle it, and call [`flush`] or drop the guard.
 //!

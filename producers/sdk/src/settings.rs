@@ -188,6 +188,21 @@ mod tests {
         assert_eq!((file_name(".."), file_name("")), ("_..".into(), "_".into()));
     }
 
+    #[test]
+    fn sampling_says_so_in_the_properties_and_takes_a_sound_factor() {
+        let of = |factor| Settings { keep_slow_frames: Some(factor), ..Settings::default() }.check();
+        for factor in [0.5, -3.0, f64::NAN, f64::INFINITY] {
+            assert!(of(factor).unwrap_err().to_string().contains("such as 3"), "{factor}");
+        }
+        let mut many = Settings { keep_slow_frames: Some(2.5), ..Settings::default() };
+        many.properties = (0..PROPERTIES_MAX).map(|number| (number.to_string(), String::new())).collect();
+        let settings = many.check().unwrap();
+        assert_eq!(settings.properties["framelake.sampling"], "slow frames over 2.5 × median");
+        // One more has room: how many were left out.
+        assert_eq!(settings.properties.len(), PROPERTIES_MAX - 1);
+        assert!(settings.queue_bytes() + settings.staged_bytes() <= Settings::default().queue_bytes());
+    }
+
     /// A server that is away until it is told to be there, and then counts rows.
     #[derive(Clone, Default)]
     struct Server {

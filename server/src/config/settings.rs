@@ -51,6 +51,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "BOOL",
         "Allow addresses beyond loopback although everyone who reaches them may read and write everything",
     ),
+    setting(
+        "gateway.control",
+        "",
+        "FILTER",
+        "What programs are told to record where `framelake control` says nothing, such as info,spans:physics=off; empty leaves it to them",
+    ),
     setting("log.url", "embedded", "URL", "The log: `embedded` or kafka://HOST:PORT[,HOST:PORT…]"),
     setting("log.partitions", "12", "COUNT", "Partitions of topics that are made; 12 let 12 writers share the work"),
     setting("log.create_topics", "true", "BOOL", "Make missing topics in Kafka"),

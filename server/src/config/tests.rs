@@ -38,6 +38,7 @@ fn a_wrong_value_names_the_setting_its_origin_and_the_remedy() {
     check("http_listen", "8650", &["http_listen", "8650", "flag", "127.0.0.1:8650"]);
     check("query.memory_max", "2 buckets", &["query.memory_max", "buckets", "MiB"]);
     check("query.timeout", "soon", &["query.timeout", "soon", "250ms"]);
+    check("gateway.control", "loud", &["gateway.control", "loud", "spans:physics=off"]);
     check("log.url", "kafka://", &["log.url", "embedded"]);
     check("log.partitions", "0", &["log.partitions", "1 to 1024"]);
     check("maintain.data_bytes_max", "1GiB", &["maintain.data_bytes_max", "log.keep_bytes"]);
