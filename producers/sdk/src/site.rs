@@ -178,12 +178,6 @@ impl CallSite {
     }
 }
 
-/// Adds a call site that is known only at run time, or 0 inside the SDK's own allocations. The caller keeps the number: the registry only grows.
-pub(crate) fn register(site: Registered) -> u32 {
-    let Some(_busy) = Busy::enter() else { return 0 };
-    push(&mut SITES.lock().unwrap_or_else(PoisonError::into_inner), site)
-}
-
 fn push(sites: &mut Vec<&'static Registered>, site: Registered) -> u32 {
     sites.push(Box::leak(Box::new(site)));
     COUNT.store(sites.len(), Release);
