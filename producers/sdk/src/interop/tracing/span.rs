@@ -6,7 +6,7 @@
 use super::fields::Fields;
 use super::site::Site;
 use crate::clock::{self, OFF};
-use crate::event::{ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, ASYNC_END_ARGS, Lost, SPAN_BEGIN, SPAN_BEGIN_ARGS};
+use crate::event::{ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, ASYNC_END_ARGS, Lost, SPAN_BEGIN_ARGS};
 use crate::record::{self, On};
 use crate::thread;
 use std::cell::RefCell;
@@ -18,16 +18,18 @@ use std::sync::atomic::{
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing_core::span::Id;
 
-/// Slots of the first page; each page has twice as many as the one before.
-const PAGE_SLOTS: u32 = 64;
-/// 64 × (2^11 − 1) = 131,008 spans may be open at once. 131,008 × 448 B = 56 MiB at worst.
-const PAGES: usize = 11;
+/// Slots of a page: 256 × 416 B = 104 KiB.
+const PAGE_SLOTS: usize = 256;
+/// 256 × 512 = 131,072 spans may be open at once: 52 MiB at worst.
+const PAGES: usize = 512;
 /// Words of fields that a slot holds itself: numbers, and texts of some 200 bytes in sum.
 const WORDS: usize = 32;
 /// Free slots that a thread keeps for itself, half of which it takes or gives back at once.
 const FREE_MAX: usize = 64;
 /// The number of spans that found no slot: nothing of them is recorded but that they are dropped.
 const NOT_KEPT: u64 = u64::MAX;
+/// Instead of an async span's number: there was no change.
+const AS_BEFORE: u64 = u64::MAX;
 /// Instead of an async span's number: its begin was not recorded, so nothing more of it is.
 const NOT_BEGUN: u64 = u64::MAX;
 
@@ -42,7 +44,7 @@ struct Slot {
     has_children: AtomicBool,
     /// The span around it, 0 where there is none.
     parent: AtomicU64,
-    /// The number of the async span around it when it was made, 0 where there was none.
+    /// The number of the async span around it when it was made, 0 where there was none or, as with `made`, it is not known.
     around: AtomicU64,
     /// The number of its own async span, 0 until it has one.
     async_id: AtomicU64,
@@ -148,7 +150,8 @@ impl Slot {
     }
 }
 
-static SLOTS: [OnceLock<Box<[Slot]>>; PAGES] = [const { OnceLock::new() }; PAGES];
+type Page = Box<[Slot; PAGE_SLOTS]>;
+static SLOTS: [OnceLock<Page>; PAGES] = [const { OnceLock::new() }; PAGES];
 /// Slots that no thread keeps for itself, and how many pages there are.
 static FREE: Mutex<(Vec<u32>, usize)> = Mutex::new((Vec::new(), 0));
 
@@ -166,8 +169,8 @@ struct Entered {
     id: u64,
     /// The state of recording under which its row began; [`OFF`] where it did not.
     state: u32,
-    /// The async span that is current again afterwards.
-    around: Option<u64>,
+    /// The async span that is current again afterwards; [`AS_BEFORE`] where it was the same.
+    around: u64,
     /// It was exited, before one within it was.
     is_exited: bool,
 }
@@ -185,17 +188,23 @@ impl Drop for Local {
 }
 
 impl Local {
+    #[inline(always)]
     fn take_slot(&mut self) -> Option<u32> {
-        if let Some(index) = self.free.pop() {
-            return Some(index);
-        }
+        self.free.pop().or_else(|| self.take_slots())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_slots(&mut self) -> Option<u32> {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         let (indexes, pages) = &mut *free;
         if indexes.is_empty() && *pages < PAGES {
-            let size = PAGE_SLOTS << *pages;
-            let begin = size - PAGE_SLOTS;
-            SLOTS[*pages].get_or_init(|| (0..size).map(|_| Slot::new()).collect());
-            indexes.extend((begin..begin + size).rev());
+            SLOTS[*pages].get_or_init(|| {
+                let slots: Vec<Slot> = (0..PAGE_SLOTS).map(|_| Slot::new()).collect();
+                slots.try_into().unwrap_or_else(|_| unreachable!("as many as a page has"))
+            });
+            let begin = (*pages * PAGE_SLOTS) as u32;
+            indexes.extend((begin..begin + PAGE_SLOTS as u32).rev());
             *pages += 1;
         }
         let rest = indexes.len().saturating_sub(FREE_MAX / 2);
@@ -203,30 +212,33 @@ impl Local {
         self.free.pop()
     }
 
+    #[inline(always)]
     fn give_slot(&mut self, index: u32) {
         self.free.push(index);
         if self.free.len() > FREE_MAX {
-            FREE.lock().unwrap_or_else(PoisonError::into_inner).0.extend(self.free.drain(FREE_MAX / 2..));
+            self.give_slots();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_slots(&mut self) {
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).0.extend(self.free.drain(FREE_MAX / 2..));
     }
 }
 
 /// The slot of a span, where the number still holds.
-#[inline]
+#[inline(always)]
 fn slot(id: u64) -> Option<&'static Slot> {
     let slot = slot_at((id as u32).checked_sub(1)?)?;
     let held = slot.held.load(Acquire);
     (held >> 32 == id >> 32 && held as u32 != 0).then_some(slot)
 }
 
-/// Page `p` has the slots from 64 × (2^p − 1) on.
-#[inline]
+#[inline(always)]
 fn slot_at(index: u32) -> Option<&'static Slot> {
-    let page = (index / PAGE_SLOTS + 1).ilog2();
-    // Numbers may be made up: there are far less pages than would overflow.
-    let slots = SLOTS.get(page as usize)?.get()?;
-    let begin = (PAGE_SLOTS << page) - PAGE_SLOTS;
-    slots.get((index - begin) as usize)
+    let index = index as usize;
+    Some(&SLOTS.get(index / PAGE_SLOTS)?.get()?[index % PAGE_SLOTS])
 }
 
 /// Where a span belongs.
@@ -257,7 +269,7 @@ pub(super) fn new(site: &'static Site, parent: Parent, fill: impl FnOnce(&mut Fi
 /// Puts a new span into a slot, which `set` gives its fields.
 #[inline]
 fn with_slot(site: &'static Site, parent: Parent, set: impl FnOnce(&Slot)) -> u64 {
-    let made = if site.is_async.load(Relaxed) { ticks() } else { 0 };
+    let (made, around) = if site.is_async.load(Relaxed) { (ticks(), thread::current_async()) } else { (0, 0) };
     let taken = LOCAL.try_with(|local| {
         let mut local = local.borrow_mut();
         let parent = match parent {
@@ -272,7 +284,7 @@ fn with_slot(site: &'static Site, parent: Parent, set: impl FnOnce(&Slot)) -> u6
     new.site.store(std::ptr::from_ref(site).cast_mut(), Relaxed);
     new.made.store(made, Relaxed);
     new.parent.store(parent, Relaxed);
-    new.around.store(thread::current_async(), Relaxed);
+    new.around.store(around, Relaxed);
     new.async_id.store(0, Relaxed);
     new.was_entered.store(false, Relaxed);
     new.has_children.store(false, Relaxed);
@@ -302,6 +314,7 @@ fn ticks() -> u64 {
 }
 
 /// What `tracing` calls the span.
+#[inline(always)]
 pub(super) fn id(number: u64) -> Id {
     // A number's lower half is an index plus one.
     Id::from_u64(number)
@@ -359,7 +372,7 @@ fn let_go(slot: &Slot, id: u64) -> bool {
 
 /// A row of this thread begins.
 pub(super) fn enter(id: u64) {
-    let mut entered = Entered { id, state: OFF, around: None, is_exited: false };
+    let mut entered = Entered { id, state: OFF, around: AS_BEFORE, is_exited: false };
     if let Some(slot) = slot(id) {
         if let Some(on) = slot.site().and_then(|site| record::on(&site.call)) {
             if !slot.was_entered.load(Relaxed) {
@@ -374,7 +387,9 @@ pub(super) fn enter(id: u64) {
             entered.state = if begin(slot, on, ticks) { on.state() } else { OFF };
         }
         let async_id = slot.async_id.load(Relaxed);
-        entered.around = (async_id != 0 && async_id != NOT_BEGUN).then(|| thread::set_current_async(async_id));
+        if async_id != 0 && async_id != NOT_BEGUN {
+            entered.around = thread::set_current_async(async_id);
+        }
     } else if id == NOT_KEPT && clock::recording() != OFF {
         record::lose_span();
     }
@@ -384,14 +399,7 @@ pub(super) fn enter(id: u64) {
 #[inline]
 fn begin(slot: &Slot, on: On, ticks: u64) -> bool {
     if !slot.has_fields() {
-        return record::write_words(
-            on.state(),
-            SPAN_BEGIN,
-            Some(ticks),
-            &[u64::from(on.id())],
-            std::iter::empty(),
-            Lost::Spans,
-        );
+        return record::begin_span(on, ticks);
     }
     slot.carried.store(slot.recorded.load(Acquire), Relaxed);
     slot.write(on.state(), SPAN_BEGIN_ARGS, Some(ticks), u64::from(on.id()), &[], Lost::Spans)
@@ -402,22 +410,28 @@ fn begin(slot: &Slot, on: On, ticks: u64) -> bool {
 pub(super) fn exit(id: u64) {
     let _ = LOCAL.try_with(|local| {
         let entered = &mut local.borrow_mut().entered;
-        match entered.last_mut() {
-            Some(last) if last.id == id => last.is_exited = true,
+        match entered.last() {
+            Some(last) if last.id == id => end_last(entered),
             _ => {
                 let found = entered.iter_mut().rev().find(|entered| entered.id == id && !entered.is_exited);
                 found.into_iter().for_each(|found| found.is_exited = true);
             }
         }
-        while let Some(entered) = entered.pop_if(|entered| entered.is_exited) {
-            if let Some(around) = entered.around {
-                thread::set_current_async(around);
-            }
-            if entered.state != OFF {
-                record::end_span(entered.state);
-            }
+        while entered.last().is_some_and(|last| last.is_exited) {
+            end_last(entered);
         }
     });
+}
+
+#[inline(always)]
+fn end_last(entered: &mut Vec<Entered>) {
+    let Some(Entered { state, around, .. }) = entered.pop() else { return };
+    if around != AS_BEFORE {
+        thread::set_current_async(around);
+    }
+    if state != OFF {
+        record::end_span(state);
+    }
 }
 
 /// The innermost span entered on this thread, and not exited.
@@ -441,7 +455,10 @@ fn begin_async(slot: &Slot, on: On) {
     if slot.async_id.compare_exchange(0, id, AcqRel, Acquire).is_err() {
         return;
     }
-    let mut around = slot.around.load(Relaxed);
+    let mut around = match slot.around.load(Relaxed) {
+        0 => thread::current_async(),
+        around => around,
+    };
     let parent = slot.parent.load(Relaxed);
     if let Some(parent_slot) = hold_if_open(parent) {
         if parent_slot.async_id.load(Relaxed) == 0
@@ -469,6 +486,7 @@ fn begin_async(slot: &Slot, on: On) {
     }
 }
 
+#[inline(always)]
 fn close(slot: &Slot) {
     let recorded = slot.recorded.load(Acquire);
     let has_row = slot.was_entered.load(Relaxed) && slot.carried.load(Relaxed) == recorded;
