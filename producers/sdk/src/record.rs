@@ -201,6 +201,24 @@ impl Drop for Span {
     }
 }
 
+/// Begins a span of this thread without fields; says whether that was recorded.
+#[cfg(feature = "tracing")]
+#[inline(always)]
+pub(crate) fn begin_span(on: On, ticks: u64) -> bool {
+    let buffer = thread::current();
+    let Some(cursor) = buffer.room(2) else {
+        let head = [u64::from(on.id)];
+        return write_words(on.state, SPAN_BEGIN, Some(ticks), &head, std::iter::empty(), Lost::Spans);
+    };
+    // SAFETY: `room` said that two words fit at the cursor.
+    unsafe {
+        cursor.write(ticks << TAG_BITS | SPAN_BEGIN);
+        cursor.add(1).write(u64::from(on.id));
+        buffer.publish(cursor.add(2));
+    }
+    true
+}
+
 /// Counts a span of this thread that is not recorded, neither begin nor end.
 #[cfg(feature = "tracing")]
 #[cold]
@@ -213,7 +231,7 @@ pub(crate) fn lose_span() {
 
 /// Ends the innermost span of this thread, begun under `state`.
 #[cfg(feature = "tracing")]
-#[inline]
+#[inline(always)]
 pub(crate) fn end_span(state: u32) {
     write(state, SPAN_END, [], Lost::Ends);
 }
@@ -373,14 +391,24 @@ pub(crate) fn write_words(
         return false;
     };
     let ticks = ticks.unwrap_or_else(|| clock::now(state));
+    let (mut at, mut left) = (cursor, rest.len());
     // SAFETY: there is room for `count` words at the cursor; exactly so many are written, whatever `rest` says of its length.
     unsafe {
-        cursor.write(ticks << TAG_BITS | tag);
-        let words = head.iter().copied().chain(rest).chain(std::iter::repeat(0)).take(count - 1);
-        for (index, word) in words.enumerate() {
-            cursor.add(1 + index).write(word);
+        at.write(ticks << TAG_BITS | tag);
+        for word in head {
+            at = at.add(1);
+            at.write(*word);
         }
-        buffer.publish(cursor.add(count));
+        for word in rest.take(left) {
+            at = at.add(1);
+            at.write(word);
+            left -= 1;
+        }
+        for _ in 0..left {
+            at = at.add(1);
+            at.write(0);
+        }
+        buffer.publish(at.add(1));
     }
     true
 }

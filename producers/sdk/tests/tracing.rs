@@ -313,6 +313,27 @@ fn spans_exited_in_another_order_end_with_those_within_them() {
 }
 
 #[test]
+fn spans_nest_as_deep_as_they_like() {
+    fn nest(depth: usize) {
+        if depth > 0 {
+            let _entered = info_span!("deep", depth).entered();
+            nest(depth - 1);
+        }
+    }
+    by_both(
+        || nest(100),
+        |collector| {
+            let rows = thread_rows(collector);
+            assert_eq!(rows.len(), 100);
+            for (index, row) in rows.iter().enumerate() {
+                assert_eq!(row.of("depth"), (100 - index).to_string());
+                assert_eq!(row.parent, index.checked_sub(1).map(|parent| parent as u64));
+            }
+        },
+    );
+}
+
+#[test]
 fn the_filter_holds_and_changes_while_the_program_runs() {
     let work = || {
         let all = || {

@@ -164,7 +164,7 @@ impl Fields {
                 Arg::Text("").code()
             }
             Value::Arg(arg) => {
-                self.bytes.extend(word(arg).to_ne_bytes());
+                self.bytes.extend_from_slice(&word(arg).to_ne_bytes());
                 arg.code()
             }
         };
@@ -174,7 +174,7 @@ impl Fields {
 
     fn text(&mut self, write: impl FnOnce(&mut Limited<'_>) -> fmt::Result) {
         let begin = self.bytes.len();
-        self.bytes.extend([0; 8]);
+        self.bytes.extend_from_slice(&[0; 8]);
         let left = STRING_BYTES_MAX.min(TEXT_BYTES_MAX.saturating_sub(begin));
         // An error is a text that was cut, or a `Debug` that failed: what it wrote before stays.
         let _ = write(&mut Limited { bytes: &mut self.bytes, left });

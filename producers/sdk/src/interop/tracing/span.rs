@@ -6,31 +6,33 @@
 use super::fields::Fields;
 use super::site::Site;
 use crate::clock::{self, OFF};
-use crate::event::{ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, ASYNC_END_ARGS, Lost, SPAN_BEGIN, SPAN_BEGIN_ARGS};
+use crate::event::{ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, ASYNC_END_ARGS, Lost, SPAN_BEGIN_ARGS};
 use crate::record::{self, On};
 use crate::thread;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr::null_mut;
 use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tracing_core::span::Id;
 
-/// Slots of the first page; each page has twice as many as the one before.
-const PAGE_SLOTS: u32 = 64;
-/// 64 × (2^11 − 1) = 131,008 spans may be open at once. 131,008 × 448 B = 56 MiB at worst.
-const PAGES: usize = 11;
+/// How many spans may be open at once. 131,072 × 384 B are 48 MiB of address space; memory is what was ever used of it.
+const SLOTS_MAX: usize = 1 << 17;
 /// Words of fields that a slot holds itself: numbers, and texts of some 200 bytes in sum.
 const WORDS: usize = 32;
 /// Free slots that a thread keeps for itself, half of which it takes or gives back at once.
 const FREE_MAX: usize = 64;
 /// The number of spans that found no slot: nothing of them is recorded but that they are dropped.
 const NOT_KEPT: u64 = u64::MAX;
+/// Instead of an async span's number: there was no change.
+const AS_BEFORE: u64 = u64::MAX;
 /// Instead of an async span's number: its begin was not recorded, so nothing more of it is.
 const NOT_BEGUN: u64 = u64::MAX;
 
+/// What a span without fields needs is in its first cache lines.
+#[repr(C, align(64))]
 struct Slot {
     /// The generation, and in the lower half how many references there are.
     held: AtomicU64,
@@ -38,22 +40,22 @@ struct Slot {
     /// The ticks when the span was made, or first entered: reading the clock is half of what a span costs, so that of a call site whose spans were never
     /// wanted in `async_spans` is not read when they are made. 0 while not known.
     made: AtomicU64,
-    /// Other spans were made within it: their threads may ask for it at any time.
-    has_children: AtomicBool,
     /// The span around it, 0 where there is none.
     parent: AtomicU64,
-    /// The number of the async span around it when it was made, 0 where there was none.
+    /// The number of the async span around it when it was made, 0 where there was none or, as with `made`, it is not known.
     around: AtomicU64,
     /// The number of its own async span, 0 until it has one.
     async_id: AtomicU64,
+    /// Other spans were made within it: their threads may ask for it at any time.
+    has_children: AtomicBool,
     was_entered: AtomicBool,
+    /// The fields are in `long`.
+    is_long: AtomicBool,
+    count: AtomicU32,
     /// How often fields were recorded after it was made; how often when it was last entered, and when its async span began.
     recorded: AtomicU32,
     carried: AtomicU32,
     told: AtomicU32,
-    /// The fields are in `long`.
-    is_long: AtomicBool,
-    count: AtomicU32,
     length: AtomicU32,
     codes: AtomicU64,
     words: [AtomicU64; WORDS],
@@ -148,85 +150,188 @@ impl Slot {
     }
 }
 
-static SLOTS: [OnceLock<Box<[Slot]>>; PAGES] = [const { OnceLock::new() }; PAGES];
-/// Slots that no thread keeps for itself, and how many pages there are.
-static FREE: Mutex<(Vec<u32>, usize)> = Mutex::new((Vec::new(), 0));
+/// All zeros, so nothing of it is in the program's file.
+static SLOTS: [Slot; SLOTS_MAX] = [const { Slot::new() }; SLOTS_MAX];
+/// Slots that no thread keeps for itself, and how many were ever used.
+static FREE: Mutex<(Vec<u32>, u32)> = Mutex::new((Vec::new(), 0));
 
-/// What a thread knows of spans.
-struct Local {
-    /// The spans entered, the innermost last.
-    entered: Vec<Entered>,
+/// What a thread knows of spans, without a destructor: no check whether it is still there.
+struct Hot {
+    /// How many spans are entered, and which: the innermost last. Those beyond the array are in [`Keep`].
+    depth: Cell<usize>,
+    entered: [Cell<Entered>; ENTERED_MAX],
     /// Free slots.
-    free: Vec<u32>,
-    /// Memory for the fields of the next span.
-    fields: Fields,
+    free_count: Cell<usize>,
+    free: [Cell<u32>; FREE_MAX],
+    /// [`Keep`] is there, and gives the free slots back when the thread ends.
+    is_kept: Cell<bool>,
 }
 
+/// Spans entered in each other that a thread finds at once; deeper ones take some more steps. 32 × 24 B = 768 B for each thread.
+const ENTERED_MAX: usize = 32;
+
+#[derive(Clone, Copy)]
 struct Entered {
     id: u64,
+    /// The async span that is current again afterwards; [`AS_BEFORE`] where it was the same.
+    around: u64,
     /// The state of recording under which its row began; [`OFF`] where it did not.
     state: u32,
-    /// The async span that is current again afterwards.
-    around: Option<u64>,
     /// It was exited, before one within it was.
     is_exited: bool,
 }
 
+/// The rest of what a thread knows, with a destructor.
+struct Keep {
+    deep: RefCell<Vec<Entered>>,
+    /// Memory for the fields of the next span.
+    fields: RefCell<Fields>,
+}
+
 thread_local! {
-    static LOCAL: RefCell<Local> = const {
-        RefCell::new(Local { entered: Vec::new(), free: Vec::new(), fields: Fields::NONE })
+    static HOT: Hot = const {
+        Hot {
+            depth: Cell::new(0),
+            entered: [const { Cell::new(Entered::NONE) }; ENTERED_MAX],
+            free_count: Cell::new(0),
+            free: [const { Cell::new(0) }; FREE_MAX],
+            is_kept: Cell::new(false),
+        }
     };
+    static KEEP: Keep = const { Keep { deep: RefCell::new(Vec::new()), fields: RefCell::new(Fields::NONE) } };
 }
 
-impl Drop for Local {
+impl Drop for Keep {
     fn drop(&mut self) {
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).0.append(&mut self.free);
+        HOT.with(|hot| {
+            hot.is_kept.set(false);
+            hot.give_slots(hot.free_count.get());
+        });
     }
 }
 
-impl Local {
-    fn take_slot(&mut self) -> Option<u32> {
-        if let Some(index) = self.free.pop() {
-            return Some(index);
-        }
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let (indexes, pages) = &mut *free;
-        if indexes.is_empty() && *pages < PAGES {
-            let size = PAGE_SLOTS << *pages;
-            let begin = size - PAGE_SLOTS;
-            SLOTS[*pages].get_or_init(|| (0..size).map(|_| Slot::new()).collect());
-            indexes.extend((begin..begin + size).rev());
-            *pages += 1;
-        }
-        let rest = indexes.len().saturating_sub(FREE_MAX / 2);
-        self.free.extend(indexes.drain(rest..));
-        self.free.pop()
+impl Entered {
+    const NONE: Self = Self { id: 0, around: AS_BEFORE, state: OFF, is_exited: false };
+}
+
+impl Hot {
+    #[inline(always)]
+    fn push(&self, entered: Entered) {
+        let depth = self.depth.get();
+        self.depth.set(depth + 1);
+        self.set(depth, entered);
     }
 
-    fn give_slot(&mut self, index: u32) {
-        self.free.push(index);
-        if self.free.len() > FREE_MAX {
-            FREE.lock().unwrap_or_else(PoisonError::into_inner).0.extend(self.free.drain(FREE_MAX / 2..));
+    #[inline(always)]
+    fn last(&self) -> Option<Entered> {
+        Some(self.get(self.depth.get().checked_sub(1)?))
+    }
+
+    #[inline(always)]
+    fn get(&self, at: usize) -> Entered {
+        self.entered.get(at).map_or_else(|| deep(at), Cell::get)
+    }
+
+    #[inline(always)]
+    fn set(&self, at: usize, entered: Entered) {
+        match self.entered.get(at) {
+            Some(cell) => cell.set(entered),
+            None => set_deep(at, entered),
         }
     }
+
+    #[inline(always)]
+    fn take_slot(&self) -> Option<u32> {
+        match self.free_count.get().checked_sub(1) {
+            Some(rest) => {
+                self.free_count.set(rest);
+                Some(self.free[rest].get())
+            }
+            None => self.take_slots(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_slots(&self) -> Option<u32> {
+        self.keep();
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (indexes, used) = &mut *free;
+        if indexes.is_empty() {
+            let fresh = *used..(*used + FREE_MAX as u32).min(SLOTS_MAX as u32);
+            *used = fresh.end;
+            indexes.extend(fresh.rev());
+        }
+        let taken = indexes.pop();
+        let more = if self.is_kept.get() { indexes.len().min(FREE_MAX / 2) } else { 0 };
+        for (cell, index) in self.free.iter().zip(indexes.drain(indexes.len() - more..)) {
+            cell.set(index);
+        }
+        self.free_count.set(more);
+        taken
+    }
+
+    #[inline(always)]
+    fn give_slot(&self, index: u32) {
+        let count = self.free_count.get();
+        match self.free.get(count) {
+            Some(cell) if self.is_kept.get() => {
+                cell.set(index);
+                self.free_count.set(count + 1);
+            }
+            _ => self.give_slot_slowly(index),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_slot_slowly(&self, index: u32) {
+        self.give_slots(FREE_MAX / 2);
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).0.push(index);
+        self.keep();
+    }
+
+    /// Gives back `count` of the free slots, or as many as there are.
+    fn give_slots(&self, count: usize) {
+        let rest = self.free_count.get().saturating_sub(count);
+        let given = self.free[rest..self.free_count.get()].iter().map(Cell::get);
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).0.extend(given);
+        self.free_count.set(rest);
+    }
+
+    /// Sees to it that free slots are given back when the thread ends. Where it is just ending none is kept.
+    fn keep(&self) {
+        self.is_kept.set(KEEP.try_with(|_| ()).is_ok());
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn deep(at: usize) -> Entered {
+    let find = |keep: &Keep| keep.deep.borrow().get(at - ENTERED_MAX).copied();
+    KEEP.try_with(find).ok().flatten().unwrap_or(Entered::NONE)
+}
+
+#[cold]
+#[inline(never)]
+fn set_deep(at: usize, entered: Entered) {
+    // Where the thread is ending, so do its spans.
+    let _ = KEEP.try_with(|keep| {
+        let mut deep = keep.deep.borrow_mut();
+        let at = at - ENTERED_MAX;
+        if deep.len() <= at {
+            deep.resize(at + 1, Entered::NONE);
+        }
+        deep[at] = entered;
+    });
 }
 
 /// The slot of a span, where the number still holds.
-#[inline]
+#[inline(always)]
 fn slot(id: u64) -> Option<&'static Slot> {
-    let slot = slot_at((id as u32).checked_sub(1)?)?;
+    let slot = SLOTS.get((id as u32).wrapping_sub(1) as usize)?;
     let held = slot.held.load(Acquire);
     (held >> 32 == id >> 32 && held as u32 != 0).then_some(slot)
-}
-
-/// Page `p` has the slots from 64 × (2^p − 1) on.
-#[inline]
-fn slot_at(index: u32) -> Option<&'static Slot> {
-    let page = (index / PAGE_SLOTS + 1).ilog2();
-    // Numbers may be made up: there are far less pages than would overflow.
-    let slots = SLOTS.get(page as usize)?.get()?;
-    let begin = (PAGE_SLOTS << page) - PAGE_SLOTS;
-    slots.get((index - begin) as usize)
 }
 
 /// Where a span belongs.
@@ -244,35 +349,34 @@ pub(super) fn new(site: &'static Site, parent: Parent, fill: impl FnOnce(&mut Fi
         return with_slot(site, parent, |_| {});
     }
     // The values' own `Debug` may make spans.
-    let mut fields = LOCAL.try_with(|local| std::mem::take(&mut local.borrow_mut().fields)).unwrap_or_default();
+    let mut fields = KEEP.try_with(|keep| keep.fields.take()).unwrap_or_default();
     fields.clear();
     fill(&mut fields);
     fields.fill(site.count);
     with_slot(site, parent, |slot| {
         slot.set_fields(&fields);
-        let _ = LOCAL.try_with(|local| local.borrow_mut().fields = std::mem::take(&mut fields));
+        let _ = KEEP.try_with(|keep| keep.fields.replace(std::mem::take(&mut fields)));
     })
 }
 
 /// Puts a new span into a slot, which `set` gives its fields.
 #[inline]
 fn with_slot(site: &'static Site, parent: Parent, set: impl FnOnce(&Slot)) -> u64 {
-    let made = if site.is_async.load(Relaxed) { ticks() } else { 0 };
-    let taken = LOCAL.try_with(|local| {
-        let mut local = local.borrow_mut();
+    let (made, around) = if site.is_async.load(Relaxed) { (ticks(), thread::current_async()) } else { (0, 0) };
+    let (taken, parent) = HOT.with(|hot| {
         let parent = match parent {
             Parent::None => 0,
-            Parent::Entered => local.entered.last().map_or(0, |entered| entered.id),
+            Parent::Entered => hot.last().map_or(0, |entered| entered.id),
             Parent::Is(id) => id,
         };
-        local.take_slot().map(|index| (index, parent))
+        (hot.take_slot(), parent)
     });
-    let Ok(Some((index, parent))) = taken else { return NOT_KEPT };
-    let Some(new) = slot_at(index) else { return NOT_KEPT };
+    let Some(index) = taken else { return NOT_KEPT };
+    let new = &SLOTS[index as usize];
     new.site.store(std::ptr::from_ref(site).cast_mut(), Relaxed);
     new.made.store(made, Relaxed);
     new.parent.store(parent, Relaxed);
-    new.around.store(thread::current_async(), Relaxed);
+    new.around.store(around, Relaxed);
     new.async_id.store(0, Relaxed);
     new.was_entered.store(false, Relaxed);
     new.has_children.store(false, Relaxed);
@@ -302,6 +406,7 @@ fn ticks() -> u64 {
 }
 
 /// What `tracing` calls the span.
+#[inline(always)]
 pub(super) fn id(number: u64) -> Id {
     // A number's lower half is an index plus one.
     Id::from_u64(number)
@@ -345,9 +450,7 @@ pub(super) fn release(id: u64) -> bool {
     // Another number from now on.
     slot.held.store(((id >> 32) + 1) << 32, Release);
     let index = id as u32 - 1;
-    if LOCAL.try_with(|local| local.borrow_mut().give_slot(index)).is_err() {
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).0.push(index);
-    }
+    HOT.with(|hot| hot.give_slot(index));
     true
 }
 
@@ -359,7 +462,7 @@ fn let_go(slot: &Slot, id: u64) -> bool {
 
 /// A row of this thread begins.
 pub(super) fn enter(id: u64) {
-    let mut entered = Entered { id, state: OFF, around: None, is_exited: false };
+    let mut entered = Entered { id, ..Entered::NONE };
     if let Some(slot) = slot(id) {
         if let Some(on) = slot.site().and_then(|site| record::on(&site.call)) {
             if !slot.was_entered.load(Relaxed) {
@@ -374,24 +477,19 @@ pub(super) fn enter(id: u64) {
             entered.state = if begin(slot, on, ticks) { on.state() } else { OFF };
         }
         let async_id = slot.async_id.load(Relaxed);
-        entered.around = (async_id != 0 && async_id != NOT_BEGUN).then(|| thread::set_current_async(async_id));
+        if async_id != 0 && async_id != NOT_BEGUN {
+            entered.around = thread::set_current_async(async_id);
+        }
     } else if id == NOT_KEPT && clock::recording() != OFF {
         record::lose_span();
     }
-    let _ = LOCAL.try_with(|local| local.borrow_mut().entered.push(entered));
+    HOT.with(|hot| hot.push(entered));
 }
 
 #[inline]
 fn begin(slot: &Slot, on: On, ticks: u64) -> bool {
     if !slot.has_fields() {
-        return record::write_words(
-            on.state(),
-            SPAN_BEGIN,
-            Some(ticks),
-            &[u64::from(on.id())],
-            std::iter::empty(),
-            Lost::Spans,
-        );
+        return record::begin_span(on, ticks);
     }
     slot.carried.store(slot.recorded.load(Acquire), Relaxed);
     slot.write(on.state(), SPAN_BEGIN_ARGS, Some(ticks), u64::from(on.id()), &[], Lost::Spans)
@@ -400,33 +498,38 @@ fn begin(slot: &Slot, on: On, ticks: u64) -> bool {
 /// A row of this thread ends: at once where it is the innermost, else with the last that is within it.
 #[inline]
 pub(super) fn exit(id: u64) {
-    let _ = LOCAL.try_with(|local| {
-        let entered = &mut local.borrow_mut().entered;
-        match entered.last_mut() {
-            Some(last) if last.id == id => last.is_exited = true,
-            _ => {
-                let found = entered.iter_mut().rev().find(|entered| entered.id == id && !entered.is_exited);
-                found.into_iter().for_each(|found| found.is_exited = true);
+    HOT.with(|hot| {
+        match hot.last() {
+            None => return,
+            Some(last) if last.id == id => end_last(hot, last),
+            Some(_) => {
+                let is = |entered: &Entered| entered.id == id && !entered.is_exited;
+                if let Some(at) = (0..hot.depth.get()).rev().find(|at| is(&hot.get(*at))) {
+                    hot.set(at, Entered { is_exited: true, ..hot.get(at) });
+                }
             }
         }
-        while let Some(entered) = entered.pop_if(|entered| entered.is_exited) {
-            if let Some(around) = entered.around {
-                thread::set_current_async(around);
-            }
-            if entered.state != OFF {
-                record::end_span(entered.state);
-            }
+        while let Some(last) = hot.last().filter(|last| last.is_exited) {
+            end_last(hot, last);
         }
     });
 }
 
+#[inline(always)]
+fn end_last(hot: &Hot, last: Entered) {
+    hot.depth.set(hot.depth.get() - 1);
+    if last.around != AS_BEFORE {
+        thread::set_current_async(last.around);
+    }
+    if last.state != OFF {
+        record::end_span(last.state);
+    }
+}
+
 /// The innermost span entered on this thread, and not exited.
 pub(super) fn current() -> Option<(u64, &'static Site)> {
-    let id = LOCAL.try_with(|local| {
-        let local = local.borrow();
-        local.entered.iter().rev().find(|entered| !entered.is_exited).map(|entered| entered.id)
-    });
-    let id = id.ok().flatten()?;
+    let find = |hot: &Hot| (0..hot.depth.get()).rev().map(|at| hot.get(at)).find(|entered| !entered.is_exited);
+    let id = HOT.with(find)?.id;
     Some((id, slot(id)?.site()?))
 }
 
@@ -441,7 +544,10 @@ fn begin_async(slot: &Slot, on: On) {
     if slot.async_id.compare_exchange(0, id, AcqRel, Acquire).is_err() {
         return;
     }
-    let mut around = slot.around.load(Relaxed);
+    let mut around = match slot.around.load(Relaxed) {
+        0 => thread::current_async(),
+        around => around,
+    };
     let parent = slot.parent.load(Relaxed);
     if let Some(parent_slot) = hold_if_open(parent) {
         if parent_slot.async_id.load(Relaxed) == 0
@@ -469,6 +575,7 @@ fn begin_async(slot: &Slot, on: On) {
     }
 }
 
+#[inline(always)]
 fn close(slot: &Slot) {
     let recorded = slot.recorded.load(Acquire);
     let has_row = slot.was_entered.load(Relaxed) && slot.carried.load(Relaxed) == recorded;
