@@ -9,8 +9,8 @@ use framelake_query::{Engine, EngineOptions};
 use framelake_wire::{
     Arg, Block, BlockId, Process, ProcessId, StreamId, StreamKind, TimeSample, Topic, UnixNanos,
     encode::{
-        AsyncEncoder, Attachment, AttachmentEncoder, CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId,
-        Seal, SiteId, SpanEncoder, ThreadId, Value,
+        AsyncEncoder, Attachment, AttachmentEncoder, CallSite, Dictionary, FrameEncoder, LogEncoder, MetricEncoder,
+        PropertiesId, Seal, SiteId, SpanEncoder, ThreadId, Value,
     },
     raw::RawBuf,
 };
@@ -185,7 +185,8 @@ impl Dictionary for Names {
             REQUEST => ("request", 50, 0, ""),
             _ => ("bodies", 40, 0, "1"),
         };
-        static FIELDS: std::sync::LazyLock<[String; 2]> = std::sync::LazyLock::new(|| ["number", "map"].map(str::to_owned));
+        static FIELDS: std::sync::LazyLock<[String; 2]> =
+            std::sync::LazyLock::new(|| ["number", "map"].map(str::to_owned));
         let args: &[String] = if id == REQUEST { FIELDS.as_slice() } else { &[] };
         CallSite { name, target: "game", file: "src/game.rs", line, level, unit, args, ..CallSite::default() }
     }
