@@ -65,7 +65,7 @@ fn runs_part_at_what_is_covered_and_at_their_size() {
 fn runs_part_at_their_bytes() {
     let blocks = (0..5).map(|offset| (block(1, 0, offset), false)).collect();
     let options = Options { partition_payload_bytes_max: 2500, ..options(0, 0, 1_000_000) };
-    let runs = runs(blocks, &options);
+    let runs = runs(blocks, &[], &options);
     assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
 }
 
