@@ -261,7 +261,7 @@ pub(crate) fn filter(text: &str) -> anyhow::Result<()> {
     if text.len() > TEXT_BYTES_MAX {
         bail!("{} bytes are over the limit of {TEXT_BYTES_MAX}; name shorter targets", text.len());
     }
-    framelake::Builder::new().filter(text)?;
+    let _ = framelake::Builder::new().filter(text)?;
     Ok(())
 }
 
