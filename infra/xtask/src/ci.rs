@@ -48,6 +48,9 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
     steps.step("format", || cargo("fmt").args(["--all", "--check"]).checked())?;
     steps.step("dependency rules", dependencies::check)?;
     steps.step("where unsafe stands", unsafety::check)?;
+    steps.step("the block format, read by a decoder written from its document", || {
+        Command::new(&python).arg(root().join("schemas/golden/decode.py")).checked()
+    })?;
     steps.step("the program", || {
         cargo("build").args(PROFILE).args(["--package", "framelake-server", "--bin", "framelake"]).checked()
     })?;

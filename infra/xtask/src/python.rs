@@ -1,4 +1,4 @@
-//! A Python environment with the stock clients that tests ask through.
+//! A Python environment with the stock clients that tests ask through, and what `schemas/golden/decode.py` needs.
 
 use crate::shell::{Checked, cache, root};
 use anyhow::Context;

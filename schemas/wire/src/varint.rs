@@ -1,4 +1,7 @@
 //! Variable-length integers: LEB128, and zigzag for signed ones. Avro's `long` is the zigzag one.
+//!
+//! An integer has one encoding, the shortest, and readers refuse others: so a header has one encoding too, and the CRC computed over what was
+//! read is the one in the record.
 
 use crate::{Error, Result};
 
@@ -63,7 +66,7 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Ok(u64::from(byte))
             }
-            [low, high, ref rest @ ..] if high < 0x80 => {
+            [low, high, ref rest @ ..] if (1..0x80).contains(&high) => {
                 self.rest = rest;
                 Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
             }
@@ -78,6 +81,9 @@ impl<'a> Reader<'a> {
             if byte < 0x80 {
                 if index == 9 && byte > 1 {
                     break;
+                }
+                if index > 0 && byte == 0 {
+                    return Err(Error::invalid(field, "an integer in more bytes than it needs"));
                 }
                 self.rest = &self.rest[index + 1..];
                 return Ok(value);
@@ -152,5 +158,14 @@ mod tests {
         let mut bytes = [0xff; 10];
         bytes[9] = 2;
         assert!(matches!(Reader::new(&bytes).unsigned("x"), Err(Error::Invalid { .. })));
+    }
+
+    #[test]
+    fn integers_in_more_bytes_than_they_need_are_refused() {
+        for length in 1..10 {
+            let mut bytes = vec![0x81; length];
+            bytes.push(0);
+            assert!(matches!(Reader::new(&bytes).unsigned("x"), Err(Error::Invalid { .. })), "{length}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The bytes of every format that was ever written, read forever: `schemas/golden/format-N/`, each record beside what it says.
 //!
+//! `schemas/golden/decode.py` reads them as well: a decoder written from `docs/block-format.md` alone, whose worked example is `example.bin`.
+//!
 //! While the format's number is 0 the files may be written anew: `FRAMELAKE_GOLDEN=write cargo test -p framelake-wire --test golden`.
 
 mod support;
@@ -7,8 +9,8 @@ mod support;
 use framelake_wire::{
     Arg, Block, Process, ProcessId, Record, StreamId, StreamKind, decode,
     encode::{
-        AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId,
-        SpanEncoder, ThreadId, Value,
+        AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, Seal,
+        SiteId, SpanEncoder, ThreadId, Value,
     },
     limits::FORMAT_VERSION,
     raw::{Raw, RawBuf},
@@ -47,8 +49,28 @@ fn process() -> Process {
     }
 }
 
+/// The worked example of docs/block-format.md: two log lines, and one that was dropped between them.
+fn example() -> Block {
+    let names = Names {
+        sites: vec![("hp {}".to_owned(), "game".to_owned(), 7)],
+        threads: vec![("main".to_owned(), 12)],
+        args: vec!["hp".to_owned()],
+        ..Names::default()
+    };
+    let start = sample(0).ticks;
+    let mut logs = LogEncoder::new();
+    let line = |logs: &mut LogEncoder, ticks, hp| {
+        logs.push_args(SiteId(0), ThreadId(0), start + ticks, RawBuf::of(&[Arg::I32(hp)]).as_raw());
+    };
+    line(&mut logs, 2_300, 100);
+    logs.dropped(1);
+    line(&mut logs, 4_600, -5);
+    let process_wide = Seal { thread: None, ..seal(StreamKind::LOG, 0) };
+    logs.seal(&process_wide, &names)
+}
+
 /// Second blocks of their streams, so that something is open where they begin.
-fn blocks() -> [(&'static str, Block); 6] {
+fn blocks() -> [(&'static str, Block); 7] {
     let names = Names::new(6, 3, 2);
     let start = sample(0).ticks;
     let mut spans = SpanEncoder::new();
@@ -109,6 +131,7 @@ fn blocks() -> [(&'static str, Block); 6] {
         ("frame", frames.seal(&seal(StreamKind::FRAME, 1), &names)),
         ("async", asyncs.seal(&seal(StreamKind::ASYNC, 1), &names)),
         ("attachment", attachments.seal(&seal(StreamKind::ATTACHMENT, 1), &names)),
+        ("example", example()),
     ]
 }
 
@@ -149,7 +172,7 @@ fn golden(format: u32) -> PathBuf {
 #[test]
 fn records_of_every_format_are_read() {
     for format in 0..=FORMAT_VERSION {
-        for name in ["process", "span", "log", "metric", "frame", "async", "attachment"] {
+        for name in ["process", "span", "log", "metric", "frame", "async", "attachment", "example"] {
             let file = golden(format).join(name);
             let record = Record::decode(&fs::read(file.with_extension("bin")).unwrap()).unwrap();
             let says = fs::read_to_string(file.with_extension("txt")).unwrap();

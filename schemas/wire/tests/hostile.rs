@@ -356,6 +356,11 @@ fn sizes_that_lie_are_not_believed() {
     put(&mut referred, 4096);
     referred.extend(vec![0; 4096 * 6]);
     payloads.push(closed(&referred));
+    // More than one frame, bytes behind it, a frame that says nothing of its size: what is read would depend on the reader.
+    let log = &valid[1];
+    payloads.push([&log.payload[..], &closed(&[])].concat());
+    payloads.push([&log.payload[..], &[0]].concat());
+    payloads.push(zstd::stream::encode_all(&opened(log)[..], 1).unwrap());
     // Counts far beyond what follows.
     for position in 0..4 {
         let mut bytes = vec![0; position];
@@ -369,6 +374,28 @@ fn sizes_that_lie_are_not_believed() {
             decode_all(&block);
         }
     }
+}
+
+/// Strings are referred to in their order for the first time, each of them.
+#[test]
+fn strings_out_of_order_are_refused() {
+    let strings = |count: u8, numbers: [u8; 4]| {
+        let mut opened = vec![count];
+        opened.extend(vec![0; count.into()]);
+        opened.push(1);
+        opened.extend(numbers);
+        // Line, level, no arguments; no threads, property sets, drops, events.
+        opened.extend([0; 3 + 4]);
+        // The first tick, and columns of nothing.
+        opened.extend([0; 1 + 3 + 2]);
+        let mut block = LogEncoder::new().seal(&seal(StreamKind::LOG, 0), &Names::new(1, 0, 1));
+        block.payload = closed(&opened);
+        decode::logs(&block).is_ok()
+    };
+    assert!(strings(2, [0, 1, 0, 2]));
+    assert!(!strings(2, [0, 2, 0, 1]), "the second before the first that is new");
+    assert!(!strings(3, [0, 1, 0, 2]), "one that nothing refers to");
+    assert!(!strings(1, [0, 1, 0, 1]), "one that is not there");
 }
 
 /// The bounds hold where they are nearly reached, too: full tables, full texts.

@@ -62,7 +62,7 @@ impl<'a> RelationReader<'a> {
         Ok(Self { ordinals: planes::read(reader, "ordinals")?, parents: planes::read(reader, "parents")? })
     }
 
-    /// The next relation. Ordinals lie before `next_ordinal`, and so do parents.
+    /// The next relation. Ordinals lie before `next_ordinal`, and a parent's before its child's: no chain of them is a circle.
     pub(crate) fn next(&mut self, last: &mut u64, next_ordinal: u64) -> Result<Relation> {
         let ordinal = last.wrapping_add(unzigzag(self.ordinals.next("ordinals")?).cast_unsigned());
         *last = ordinal;
@@ -77,7 +77,7 @@ impl<'a> RelationReader<'a> {
 
 fn check(ordinal: u64, distance: u64, next_ordinal: u64) -> Result<Relation> {
     let parent = parent(ordinal, distance);
-    if ordinal >= next_ordinal || parent.is_some_and(|parent| parent >= next_ordinal || parent == ordinal) {
+    if ordinal >= next_ordinal || parent.is_some_and(|parent| parent >= ordinal) {
         return Err(Error::invalid("ordinals", format!("ordinal {ordinal}, parent {parent:?}, of {next_ordinal}")));
     }
     Ok(Relation { ordinal, parent })
@@ -107,7 +107,7 @@ pub(crate) fn put_open(
     varint::put_signed(out, begin);
 }
 
-/// Reads the spans that are open: their number, then what [`put_open`] wrote of each.
+/// Reads the spans that are open: their number, then what [`put_open`] wrote of each. Their ordinals ascend.
 pub(crate) fn read_open(
     reader: &mut Reader<'_>,
     sites: usize,
@@ -118,6 +118,7 @@ pub(crate) fn read_open(
     const FIELD: &str = "open spans";
     let count = Error::within(FIELD, reader.unsigned(FIELD)?, OPEN_MAX)?;
     let mut open = Vec::with_capacity(count);
+    let mut last = None;
     for _ in 0..count {
         let (site, thread) = (reader.unsigned(FIELD)?, reader.unsigned(FIELD)?);
         if site >= sites as u64 || thread >= threads as u64 {
@@ -125,6 +126,10 @@ pub(crate) fn read_open(
         }
         let ordinal = next_ordinal.wrapping_sub(reader.unsigned(FIELD)?);
         let relation = check(ordinal, reader.unsigned(FIELD)?, next_ordinal)?;
+        if last.is_some_and(|last| ordinal <= last) {
+            return Err(Error::invalid(FIELD, "not in the order of their ordinals"));
+        }
+        last = Some(ordinal);
         let begin = reader.signed(FIELD)?.wrapping_add(origin);
         open.push(Open { site: site as u32, thread: thread as u32, relation, begin });
     }

@@ -101,17 +101,22 @@ fn compress(compressor: &mut CCtx<'static>, opened: &Opened) -> Result<Vec<u8>, 
     Ok(payload)
 }
 
-/// The bytes inside a payload, at most [`DECODED_BYTES_MAX`].
+/// What a zstd frame begins with, little endian (RFC 8878, 3.1.1). Neither skippable frames nor zstd's own older formats do.
+const MAGIC: [u8; 4] = 0xfd2f_b528u32.to_le_bytes();
+
+/// The bytes inside a payload, at most [`DECODED_BYTES_MAX`]. A payload is one frame that says how much it opens to, and nothing behind it.
 ///
 /// What the frame says of its size is believed only up to 32 times the payload at first, and up to the limit once it proved larger.
 pub(crate) fn open(payload: &[u8]) -> Result<Vec<u8>> {
     const RATIO: usize = 32;
     let broken = || Error::invalid("payload", "not a zstd frame");
-    let claimed = zstd_safe::get_frame_content_size(payload).map_err(|_| broken())?;
-    if let Some(claimed) = claimed {
-        Error::within("opened payload", claimed, DECODED_BYTES_MAX)?;
+    let frame_bytes = zstd_safe::find_frame_compressed_size(payload).map_err(|_| broken())?;
+    if !payload.starts_with(&MAGIC) || frame_bytes != payload.len() {
+        return Err(broken());
     }
-    let claimed = claimed.map_or(DECODED_BYTES_MAX, |claimed| claimed as usize);
+    let claimed = zstd_safe::get_frame_content_size(payload).map_err(|_| broken())?;
+    let claimed = claimed.ok_or_else(|| Error::invalid("payload", "a zstd frame that does not say its size"))?;
+    let claimed = Error::within("opened payload", claimed, DECODED_BYTES_MAX)?;
     let first = claimed.min(payload.len().saturating_mul(RATIO).max(64 * 1024));
     let opened = DECOMPRESSOR.with_borrow_mut(|decompressor| {
         decompressor.decompress(payload, first).or_else(|_| {

@@ -2,7 +2,7 @@
 //!
 //! A payload is one zstd frame. Opened, it is, in this order: the strings, call sites, threads and property sets that the events use
 //! ([`tables`]); where events were dropped ([`drops`]); for spans and frames, what is open where the block begins; then the number of
-//! events and their columns, each with its length in bytes before it.
+//! events and their columns, each with its length in bytes before it. docs/block-format.md says it byte by byte.
 
 pub(crate) mod asyncs;
 pub(crate) mod drops;

@@ -81,14 +81,16 @@ impl<'a> PlaneReader<'a> {
         }
         let high = second.byte(field)?;
         let value = u64::from(low & 0x7f) | u64::from(high & 0x7f) << 7;
-        if high < 0x80 {
+        // Only the shortest encoding is one.
+        if (1..0x80).contains(&high) {
             return Ok(value);
         }
-        let others = others.unsigned(field)?;
-        if others >= 1 << 50 {
-            return Err(Error::invalid(field, "an integer of more than 64 bits"));
+        let others = if high == 0 { 0 } else { others.unsigned(field)? };
+        match others {
+            1..0x4_0000_0000_0000 => Ok(value | others << 14),
+            0 => Err(Error::invalid(field, "an integer in more bytes than it needs")),
+            _ => Err(Error::invalid(field, "an integer of more than 64 bits")),
         }
-        Ok(value | others << 14)
     }
 
     /// There are at most so many integers left: each has at least a byte.
@@ -103,5 +105,22 @@ impl<'a> PlaneReader<'a> {
     #[cfg(test)]
     pub(crate) fn of(planes: [&'a [u8]; PLANES]) -> Self {
         Self { planes: planes.map(Reader::new) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_in_more_bytes_than_they_need_are_refused() {
+        for (planes, accepted) in [
+            ([&[0x80][..], &[1][..], &[][..]], true),
+            ([&[0x80], &[0], &[]], false),
+            ([&[0x80], &[0x80], &[1]], true),
+            ([&[0x80], &[0x80], &[0]], false),
+        ] {
+            assert_eq!(PlaneReader::of(planes).next("x").is_ok(), accepted, "{planes:?}");
+        }
     }
 }

@@ -225,7 +225,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Tables> {
                 next += 1;
                 next - 1
             }
-            number => number - 1,
+            number if number <= next => number - 1,
+            number => return Err(Error::invalid("strings", format!("string {} before string {next}", number - 1))),
         };
         let text = usize::try_from(number).ok().and_then(|number| strings.get(number));
         let text = text.ok_or_else(|| Error::invalid("strings", format!("string {number} of {}", strings.len())))?;
@@ -286,6 +287,9 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Tables> {
             set.push((string(reader)?, string(reader)?));
         }
         tables.sets.push(set);
+    }
+    if next != strings.len() as u64 {
+        return Err(Error::invalid("strings", format!("{} of {} referred to", next, strings.len())));
     }
     Ok(tables)
 }

@@ -2,7 +2,7 @@
 //!
 //! Ticks of one thread nearly always grow, so a difference d ≥ 0 is the integer d + 1, and 0 stands before −(d + 1): zigzag would
 //! cost every difference a bit. The first difference is 0; the first tick stands apart, relative to the block's begin sample, because
-//! that sample is known only at the seal.
+//! that sample is known only at the seal. It is 0 where there are no ticks.
 
 use super::{
     frame::Opened,
@@ -52,7 +52,8 @@ impl Ticks {
     }
 
     pub(crate) fn put(&self, out: &mut Opened, begin_ticks: u64) {
-        varint::put_signed(&mut out.bytes, self.first.wrapping_sub(begin_ticks).cast_signed());
+        let first = if self.count == 0 { begin_ticks } else { self.first };
+        varint::put_signed(&mut out.bytes, first.wrapping_sub(begin_ticks).cast_signed());
         self.planes.append(out);
     }
 

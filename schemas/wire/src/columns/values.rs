@@ -517,7 +517,17 @@ fn read_column(
     if code == Arg::None.code() {
         return Ok(Column::None);
     }
+    let float = raw::is_float(code);
     let mode = modes.byte(FIELD)?;
+    let known = match mode {
+        PLAIN => true,
+        DELTA => !raw::is_text(code),
+        BITS => float,
+        _ => float && mode & !(DELTA | EXPONENT | SINGLE) == 0 && exponent_of(mode) < TENS.len(),
+    };
+    if !known {
+        return Err(Error::invalid(FIELD, format!("mode {mode} of values of code {code}")));
+    }
     let left = if mode == BITS { floats.left() } else { integers.left() };
     if count > left {
         return Err(Error::Truncated { field: FIELD, needed: count as u64, left: left as u64 });
@@ -541,9 +551,8 @@ fn read_column(
         for _ in 0..count {
             words.push(floats.next()?);
         }
-        return Ok(Column::Words(code, words));
+        return words_of(code, words);
     }
-    let float = raw::is_float(code);
     let signed = float || is_signed(code);
     let mut last = 0u64;
     for _ in 0..count {
@@ -556,16 +565,33 @@ fn read_column(
         words.push(last);
     }
     if float {
-        let exponent = usize::from((mode & EXPONENT) >> 1);
-        if exponent >= TENS.len() {
-            return Err(Error::invalid(FIELD, format!("mode {mode} of a float")));
-        }
-        let single = mode & SINGLE != 0;
+        let (exponent, single) = (exponent_of(mode), mode & SINGLE != 0);
         for word in &mut words {
             *word = of_decimal(word.cast_signed(), exponent, single).to_bits();
         }
     }
+    words_of(code, words)
+}
+
+fn exponent_of(mode: u8) -> usize {
+    usize::from((mode & EXPONENT) >> 1)
+}
+
+/// The column, if all words are such as their code has: otherwise its values would depend on who reads them.
+fn words_of(code: u8, words: Vec<u64>) -> Result<Column> {
+    if let Some(word) = words.iter().find(|&&word| !is_word_of(code, word)) {
+        return Err(Error::invalid("arguments", format!("word {word:x} of code {code}")));
+    }
     Ok(Column::Words(code, words))
+}
+
+#[inline]
+fn is_word_of(code: u8, word: u64) -> bool {
+    match raw::of_word(code, word) {
+        // The bits of one that is no number are nobody's promise.
+        Arg::F32(value) => value.is_nan() || f64::from(value).to_bits() == word,
+        arg => word_of(arg, code) == word,
+    }
 }
 
 /// Floats byte by byte, lowest bytes first.

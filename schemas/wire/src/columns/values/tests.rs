@@ -99,3 +99,54 @@ fn texts_are_written_once_and_those_open_spans_keep_are_found_again() {
     let kept = values.kept(shapes.used(), &[(1, 7), (0, 3)]);
     assert_eq!(kept, [events[15].1.clone(), events[6].1.clone()]);
 }
+
+/// One event of one argument, written; then read as of `code`, in mode `mode` where that is another.
+fn read_as(written: Arg<'_>, code: u8, mode: Option<u8>) -> bool {
+    let raw = RawBuf::of(&[written]);
+    let mut shapes = crate::columns::shapes::Shapes::default();
+    let mut values = Values::default();
+    values.push(shapes.number(Shape::of(0, &raw.as_raw())), raw.as_raw());
+    let mut opened = Opened::default();
+    values.put(&mut opened, shapes.used());
+    // The column of modes comes first: its length, the one mode.
+    if let Some(mode) = mode {
+        opened.bytes[1] = mode;
+    }
+    read(&mut Reader::new(&opened.bytes), [&[code][..]].into_iter(), &[1]).is_ok()
+}
+
+#[test]
+fn modes_that_no_value_has_are_refused() {
+    let decimal = |exponent: u8| exponent << 1;
+    for (arg, accepted, refused) in [
+        (Arg::I64(5), &[PLAIN, DELTA][..], &[2, SINGLE, BITS][..]),
+        (Arg::Str("ä"), &[PLAIN], &[DELTA, 2, BITS]),
+        (Arg::F64(5.0), &[PLAIN, DELTA, decimal(9), SINGLE | DELTA], &[decimal(10), 0x40, 0x80, BITS - 1]),
+        (Arg::F64(f64::NAN), &[BITS], &[]),
+    ] {
+        let read = |&mode: &u8| read_as(arg, arg.code(), Some(mode));
+        assert!(accepted.iter().all(read), "{arg:?}");
+        assert!(!refused.iter().any(read), "{arg:?}");
+    }
+}
+
+#[test]
+fn words_that_their_code_does_not_have_are_refused() {
+    for (written, read, accepted) in [
+        (Arg::I64(-128), Arg::I8(0), true),
+        (Arg::I64(-129), Arg::I8(0), false),
+        (Arg::I64(32_767), Arg::I16(0), true),
+        (Arg::I64(32_768), Arg::I16(0), false),
+        (Arg::I64(1 << 31), Arg::I32(0), false),
+        (Arg::U64(1), Arg::Bool(false), true),
+        (Arg::U64(2), Arg::Bool(false), false),
+        (Arg::U64(0x10_ffff), Arg::Char('a'), true),
+        (Arg::U64(0xd800), Arg::Char('a'), false),
+        (Arg::U64(1 << 32), Arg::Char('a'), false),
+        (Arg::F64(0.5), Arg::F32(0.0), true),
+        (Arg::F64(f64::NAN), Arg::F32(0.0), true),
+        (Arg::F64(1e300), Arg::F32(0.0), false),
+    ] {
+        assert_eq!(read_as(written, read.code(), None), accepted, "{written:?} as {read:?}");
+    }
+}
