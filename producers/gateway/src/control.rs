@@ -238,7 +238,10 @@ mod tests {
             let kept = kept.clone();
             move |texts| match texts.default.as_deref() {
                 Some("full") => Err(io::Error::other("no room")),
-                _ => Ok(kept.lock().unwrap().push(texts.clone())),
+                _ => {
+                    kept.lock().unwrap().push(texts.clone());
+                    Ok(())
+                }
             }
         });
         let all = |text: &str| Texts { default: Some(text.into()), ..Texts::default() };

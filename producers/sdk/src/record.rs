@@ -328,7 +328,7 @@ impl Drop for Entered {
 /// Writes one event; says whether it was recorded. What was not is counted as `lost`.
 #[inline(always)]
 fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bool {
-    const { assert!(1 + N <= SMALL_WORDS, "the quick look at the room is for this many words") };
+    const { assert!(N < SMALL_WORDS, "the quick look at the room is for this many words") };
     let buffer = thread::current();
     let Some(cursor) = buffer.room_for_small() else { return write_slowly(state, tag, &rest, lost) };
     let ticks = clock::now(state);

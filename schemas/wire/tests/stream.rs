@@ -201,6 +201,9 @@ fn check_spans(expected: &Expected, names: &Names) {
     assert_eq!(header.max_time, rows.iter().map(|row| row.end).max().unwrap_or(end));
 }
 
+/// Id, site, thread, ordinal, parent, begin, field.
+type OpenSpanOf = (u64, u32, u32, u64, Option<u64>, i64, String);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -303,8 +306,7 @@ proptest! {
         let names = Names::new(40, 0, 3);
         let mut encoder = AsyncEncoder::new();
         let (mut ticks, mut drain, mut next, mut dropped) = (sample(0).ticks, 0, 0, 0);
-        // Id, site, thread, ordinal, parent, begin, field.
-        let mut open: Vec<(u64, u32, u32, u64, Option<u64>, i64, String)> = Vec::new();
+        let mut open: Vec<OpenSpanOf> = Vec::new();
         let mut rows = Vec::new();
         let mut first = 0;
         for (index, (site, thread, step, what, pick, text)) in ops.iter().chain([&(0, 0, 0, 5, 0, String::new())]).enumerate() {
