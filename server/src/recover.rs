@@ -28,19 +28,23 @@ pub(crate) async fn recover(config: &Config, options: Options) -> anyhow::Result
     };
     let endpoint: Endpoint = endpoint.parse()?;
     let dirs = spools(&dir, LEVELS).with_context(|| format!("cannot read {}", dir.display()))?;
-    if dirs.is_empty() {
-        println!("nothing to recover in {}", dir.display());
-        return Ok(());
-    }
     let mut sums = Recovered::default();
+    let mut nothing = true;
     for dir in dirs {
         let (place, endpoint) = (dir.clone(), endpoint.clone());
         let recovered = tokio::task::spawn_blocking(move || recover_one(&place, &endpoint, timeout)).await??;
-        println!("{}: {}", dir.display(), shown(&recovered));
+        // A directory may have a lock in it that is no spool's.
+        if recovered != Recovered::default() {
+            nothing = false;
+            println!("{}: {}", dir.display(), shown(&recovered));
+        }
         sums.left_records += recovered.left_records;
         sums.lost_records += recovered.lost_records;
         sums.refused_records += recovered.refused_records;
         sums.errors += recovered.errors;
+    }
+    if nothing {
+        println!("nothing to recover in {}", dir.display());
     }
     whole(&sums, &endpoint)
 }
