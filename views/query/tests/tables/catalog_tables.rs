@@ -68,11 +68,11 @@ async fn tables_and_columns_are_listed() {
     let sql = "SELECT table_catalog, table_schema, table_name, table_type FROM information_schema.tables \
                WHERE table_schema = 'public' ORDER BY table_name LIMIT 2";
     let expected = "\
-+---------------+--------------+--------------+------------+
-| table_catalog | table_schema | table_name   | table_type |
-+---------------+--------------+--------------+------------+
-| framelake     | public       | blocks       | BASE TABLE |
-| framelake     | public       | dead_letters | BASE TABLE |
-+---------------+--------------+--------------+------------+";
++---------------+--------------+-------------+------------+
+| table_catalog | table_schema | table_name  | table_type |
++---------------+--------------+-------------+------------+
+| framelake     | public       | async_spans | BASE TABLE |
+| framelake     | public       | attachments | BASE TABLE |
++---------------+--------------+-------------+------------+";
     assert_eq!(ask(&lake.engine(), sql).await, expected);
 }

@@ -134,10 +134,12 @@ async fn every_column_of_every_table_can_be_selected_by_name() {
     lake.commit(&[logs(1).second()]).await;
     lake.commit(&[metrics(1).second()]).await;
     lake.commit(&[frames(1).second()]).await;
+    lake.commit(&[asyncs(1).second()]).await;
+    lake.commit(&[attachments(1).second()]).await;
     lake.commit_process(&process(1)).await;
     let engine = lake.engine();
     let tables = engine.tables();
-    assert_eq!(tables.len(), 10);
+    assert_eq!(tables.len(), 12);
     for (table, schema) in tables {
         let columns: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let by_name = ask(&engine, &format!("SELECT {} FROM {table} LIMIT 3", columns.join(", "))).await;
