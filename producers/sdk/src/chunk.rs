@@ -1,5 +1,6 @@
 //! Chunks: the memory that events are written to, from one pool with a budget.
 
+use crate::mapping::{self, Mapping};
 use crossbeam_queue::ArrayQueue;
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::{self, NonNull};
@@ -13,7 +14,8 @@ use std::sync::atomic::{
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 /// Words of a chunk that hold events; its first cache line is the header.
 pub(crate) const CHUNK_WORDS: usize = (CHUNK_BYTES - HEADER_BYTES) / 8;
-const HEADER_BYTES: usize = 64;
+/// Bytes of the header.
+pub(crate) const HEADER_BYTES: usize = 64;
 const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 4096) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two"),
@@ -21,7 +23,7 @@ const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 4096) {
 /// Most chunks of a process: 8,192 × 64 KiB = 512 MiB, whatever the budget says.
 const CHUNKS_MAX: usize = 8_192;
 
-/// A chunk: a header and words. Its writer links it to the next one when it is full.
+/// A chunk: a header and words. Its writer links it to the next one when it is full. A recovery reads it as it is laid out here.
 #[repr(C, align(64))]
 pub(crate) struct Chunk {
     /// The chunk that the writer went on to; null while it still writes here.
@@ -42,8 +44,11 @@ pub(crate) struct FreeChunk(pub(crate) NonNull<Chunk>);
 unsafe impl Send for FreeChunk {}
 
 impl FreeChunk {
-    /// A chunk whose every page was touched, so that no writer takes a page fault.
+    /// A chunk whose every page was touched, so that no writer takes a page fault: one of the mapping where recording is crash-safe and it has one.
     fn allocate() -> Option<Self> {
+        if let Some(chunk) = mapping::current().and_then(Mapping::chunk) {
+            return Some(Self(chunk.cast()));
+        }
         // SAFETY: the layout has a size.
         let chunk = NonNull::new(unsafe { alloc(LAYOUT) })?;
         // SAFETY: the memory is CHUNK_BYTES long and ours alone.
@@ -114,7 +119,33 @@ pub(crate) fn take() -> Option<FreeChunk> {
 /// Gives `chunk` back.
 pub(crate) fn give(chunk: FreeChunk) {
     if let Err(chunk) = pool().free.push(chunk) {
-        // No room: cannot be, the queue is as long as there are chunks. Freed rather than leaked.
+        // No room: cannot be, the queue is as long as there are chunks.
+        free(chunk);
+    }
+}
+
+/// Lets go of what is free on the heap, so that the chunks taken from now on come from the mapping.
+pub(crate) fn use_mapping() {
+    let pool = pool();
+    for _ in 0..pool.free.len() {
+        let Some(chunk) = pool.free.pop() else { break };
+        if number(chunk.0).is_some() {
+            let _ = pool.free.push(chunk);
+        } else {
+            free(chunk);
+            pool.allocated.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// Which chunk of the mapping that is; `None` for one on the heap.
+pub(crate) fn number(chunk: NonNull<Chunk>) -> Option<u32> {
+    mapping::current()?.chunk_number(chunk.as_ptr().cast())
+}
+
+/// Frees a chunk on the heap; one of the mapping is never unmapped.
+fn free(chunk: FreeChunk) {
+    if number(chunk.0).is_none() {
         // SAFETY: allocated in `allocate` with this layout, and ours alone.
         unsafe { dealloc(chunk.0.as_ptr().cast(), LAYOUT) };
     }

@@ -1,9 +1,8 @@
 //! Which buffer the calling thread writes to.
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Handle};
 use crossbeam_queue::SegQueue;
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Stands for a thread that recorded nothing yet: it never has room, so the first event takes the slow path.
@@ -59,7 +58,7 @@ pub(crate) fn set_current_async(id: u64) -> u64 {
 }
 
 /// Buffers that the background thread has not seen yet.
-static NEW: SegQueue<Arc<Buffer>> = SegQueue::new();
+static NEW: SegQueue<Handle> = SegQueue::new();
 
 /// Events that could not be attributed to any stream: recorded while the thread's own locals are destroyed, or by the allocator while the SDK
 /// itself allocates. They have no ordinals.
@@ -81,11 +80,11 @@ pub(crate) fn registered() -> Option<&'static Buffer> {
     }
     let _busy = Busy::enter()?;
     let (name, number) = this_thread();
-    let buffer = Arc::new(Buffer::new(name, number));
+    let buffer = Handle::new(name, number);
     OWNER
         .try_with(|owner| {
             // SAFETY: `owner` keeps the buffer alive, and takes the reference out of `CURRENT` before it lets go.
-            let reference: &'static Buffer = unsafe { &*Arc::as_ptr(&buffer) };
+            let reference = unsafe { buffer.as_static() };
             NEW.push(buffer.clone());
             *owner.borrow_mut() = Some(Owner(buffer));
             CURRENT.set(reference);
@@ -95,7 +94,7 @@ pub(crate) fn registered() -> Option<&'static Buffer> {
 }
 
 /// A buffer made since, if there is one.
-pub(crate) fn next_new() -> Option<Arc<Buffer>> {
+pub(crate) fn next_new() -> Option<Handle> {
     NEW.pop()
 }
 
@@ -110,7 +109,7 @@ pub(crate) fn unattributed() -> u64 {
     UNATTRIBUTED.load(Relaxed)
 }
 
-struct Owner(Arc<Buffer>);
+struct Owner(Handle);
 
 impl Drop for Owner {
     fn drop(&mut self) {

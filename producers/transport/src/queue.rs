@@ -179,7 +179,7 @@ mod tests {
         let mut bytes = Vec::new();
         bytes.reserve_exact(KIB - size_of::<Outgoing>());
         bytes.push(number);
-        Outgoing { topic, process_id: ProcessId::from_bytes([1; 16]), bytes, rows }
+        Outgoing { topic, process_id: ProcessId::from_bytes([1; 16]), bytes, rows, hold: Default::default() }
     }
 
     const KIB: usize = 1024;

@@ -25,6 +25,7 @@ fn span(number: u8, bytes: usize) -> Outgoing {
         process_id: ProcessId::from_bytes([9; 16]),
         bytes: vec![number; bytes],
         rows: Some(Rows { stream_id: StreamId::from_bytes([number; 16]), count: 1 }),
+        hold: Default::default(),
     }
 }
 
@@ -51,7 +52,7 @@ fn process() -> Outgoing {
         properties: BTreeMap::new(),
         dropped: BTreeMap::new(),
     };
-    Outgoing { topic: Topic::Processes, process_id: process.process_id, bytes: process.encode(), rows: None }
+    Outgoing { topic: Topic::Processes, process_id: process.process_id, bytes: process.encode(), rows: None, hold: Default::default() }
 }
 
 fn first_bytes(kept: &[(String, Vec<u8>)]) -> Vec<u8> {
