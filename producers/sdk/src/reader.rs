@@ -164,12 +164,13 @@ impl Reader {
         // written again until this reader has passed them (module `buffer`).
         let words = unsafe { std::slice::from_raw_parts(self.position as *const u64, bytes / 8) };
         self.position = end;
-        read(words, &mut self.losses, take);
+        // A writer that a signal handler interrupted which records itself may have left half an event.
+        let _ = read(words, &mut self.losses, take);
     }
 }
 
-/// Hands the events in `words` to `take`, with their ticks. What is no event, or not whole, ends them.
-pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64, Event<'_>)) {
+/// Hands the events in `words` to `take`, with their ticks. What is no event, or not whole, ends them; says whether nothing was.
+pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64, Event<'_>)) -> bool {
     let mut rest = words;
     while let [first, after @ ..] = rest {
         let ticks = first >> TAG_BITS;
@@ -184,7 +185,7 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 after
             }
             (SPAN_BEGIN_ARGS, [head, after @ ..]) => {
-                let Some((fields, after)) = args(*head, after) else { return };
+                let Some((fields, after)) = args(*head, after) else { return false };
                 take(ticks, Event::Begin { site: *head as u32, fields });
                 after
             }
@@ -193,18 +194,18 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 after
             }
             (LOG_ARGS, [head, after @ ..]) => {
-                let Some((args, after)) = args(*head, after) else { return };
+                let Some((args, after)) = args(*head, after) else { return false };
                 take(ticks, Event::Log { site: *head as u32, args });
                 after
             }
             (tag @ (INTEGER | FLOAT), [head, after @ ..]) => {
                 let code = if tag == INTEGER { Arg::I64(0).code() } else { Arg::F64(0.0).code() };
-                let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return };
+                let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return false };
                 take(ticks, Event::Metric { site: *head as u32, properties: (head >> 32) as u32, args });
                 after
             }
             (METRIC_ARGS, [head, after @ ..]) => {
-                let Some((args, after)) = args(*head, after) else { return };
+                let Some((args, after)) = args(*head, after) else { return false };
                 take(ticks, Event::Metric { site: *head as u32, properties: 0, args });
                 after
             }
@@ -214,7 +215,7 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 after
             }
             (ASYNC_BEGIN_ARGS, [head, id, parent, after @ ..]) => {
-                let Some((fields, after)) = args(*head, after) else { return };
+                let Some((fields, after)) = args(*head, after) else { return false };
                 take(ticks, Event::AsyncBegin { site: *head as u32, id: *id, parent: *parent, fields });
                 after
             }
@@ -232,9 +233,10 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 }
                 after
             }
-            _ => return,
+            _ => return false,
         };
     }
+    true
 }
 
 /// The arguments behind word 1 of an event, and what follows them.

@@ -11,7 +11,8 @@ use crate::sampler::Window;
 use crate::stream::{Destination, Encode, Outlet, Stream};
 use framelake_transport::Outgoing;
 use framelake_wire::encode::{self, Known, PropertiesId, Saved, SiteId, SpanEncoder, ThreadId};
-use framelake_wire::{Process, StreamKind, TimeMap, TimeSample};
+use framelake_wire::raw::Raw;
+use framelake_wire::{Arg, Process, StreamKind, TimeMap, TimeSample};
 use std::collections::BTreeMap;
 
 /// A recovered process ended this way.
@@ -100,10 +101,11 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
         stats: &mut stats,
         sealed: 0,
     };
+    let mut unread = 0;
     for thread in &mut threads {
         let Thread { id, written, losses, lost, spans } = thread;
         let mut take = |ticks, event: Event<'_>| {
-            let Some(event) = checked(event, known, &mut cut.damaged) else { return };
+            let Some(event) = checked(event, known, found.sets.len(), &mut cut.damaged) else { return };
             match event {
                 Event::Begin { site, fields } => spans.encoder.begin_with(SiteId(site - 1), ticks, fields),
                 Event::End => spans.encoder.end(ticks),
@@ -122,7 +124,7 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
             spans.seal_full(&mut outlet);
         };
         for words in &written.pieces {
-            reader::read(words, losses, &mut take);
+            unread += u64::from(!reader::read(words, losses, &mut take));
         }
         for what in Lost::ALL {
             losses.report(what, lost[what as usize], last_tick, &mut take);
@@ -138,6 +140,7 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
     shared.frames.seal(&mut outlet);
     shared.asyncs.seal(&mut outlet);
 
+    cut.damaged += unread;
     let kinds = [stats.logs, stats.metrics, stats.spans, stats.async_spans, stats.frames];
     cut.events = kinds.iter().map(|kind| kind.events).sum();
     let of_threads = threads.iter().filter_map(|thread| thread.spans.lost());
@@ -254,8 +257,8 @@ fn resume<E: Encode + Saved + Default>(
     }
 }
 
-/// The event with numbers that are known; `None` where it makes no sense.
-fn checked<'a>(event: Event<'a>, known: Known, damaged: &mut u64) -> Option<Event<'a>> {
+/// The event with numbers that are known, and what can be encoded; `None` where it makes no sense.
+fn checked<'a>(event: Event<'a>, known: Known, sets: usize, damaged: &mut u64) -> Option<Event<'a>> {
     let mut number = |site: u32| {
         if (1..known.sites).contains(&site) {
             return site;
@@ -263,12 +266,24 @@ fn checked<'a>(event: Event<'a>, known: Known, damaged: &mut u64) -> Option<Even
         *damaged += 1;
         known.sites
     };
+    let is_number = |args: Raw<'_>| matches!(args.iter().next(), Some(Arg::I64(_) | Arg::F64(_)));
     Some(match event {
+        // Its end will come.
+        Event::Begin { site, fields } if !fields.is_sound() => {
+            Event::Begin { site: number(site), fields: Raw::default() }
+        }
         Event::Begin { site, fields } => Event::Begin { site: number(site), fields },
-        Event::Log { site, args } => Event::Log { site: number(site), args },
-        Event::Metric { site, properties, args } => Event::Metric { site: number(site), properties, args },
-        Event::AsyncBegin { site, id, parent, fields } => {
+        Event::Log { site, args } if args.is_sound() => Event::Log { site: number(site), args },
+        Event::Metric { site, properties, args } if args.is_sound() && is_number(args) => {
+            let known = properties as usize <= sets;
+            Event::Metric { site: number(site), properties: if known { properties } else { 0 }, args }
+        }
+        Event::AsyncBegin { site, id, parent, fields } if fields.is_sound() => {
             Event::AsyncBegin { site: number(site), id, parent, fields }
+        }
+        Event::Log { .. } | Event::Metric { .. } | Event::AsyncBegin { .. } => {
+            *damaged += 1;
+            return None;
         }
         Event::Lost { count, .. } if count > LOST_MAX => {
             *damaged += 1;
