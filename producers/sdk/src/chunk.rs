@@ -116,8 +116,13 @@ pub(crate) fn take() -> Option<FreeChunk> {
     Some(chunk)
 }
 
-/// Gives `chunk` back.
+/// Gives `chunk` back. One on the heap goes where the mapping has others, which take its place when they are asked for.
 pub(crate) fn give(chunk: FreeChunk) {
+    if mapping::current().is_some_and(Mapping::has_chunks) && number(chunk.0).is_none() {
+        free(chunk);
+        pool().allocated.fetch_sub(1, Relaxed);
+        return;
+    }
     if let Err(chunk) = pool().free.push(chunk) {
         // No room: cannot be, the queue is as long as there are chunks.
         free(chunk);

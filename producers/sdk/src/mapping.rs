@@ -82,13 +82,16 @@ pub(crate) const fn chunks_at(slots: usize) -> usize {
 pub(crate) struct Mapping {
     base: NonNull<u8>,
     bytes: usize,
-    /// Locked until the process ends.
     file: File,
+    /// Locked until the process ends. Opened apart from `file`: a mapping keeps its file open, in forked children too.
+    lock: File,
     path: PathBuf,
     id: String,
     slots: usize,
     chunks: usize,
     chunks_taken: AtomicU32,
+    /// Chunks for which the disk had no room.
+    spare_chunks: ArrayQueue<u32>,
     slots_taken: AtomicU32,
     free_slots: ArrayQueue<u32>,
     incarnations: AtomicU64,
@@ -140,13 +143,13 @@ impl Mapping {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(dir)?;
-        let (id, path, file) = loop {
+        let (id, path, lock) = loop {
             let id = ProcessId::now_v7().to_string();
             let path = dir.join(format!("{id}.crash"));
-            let file = create_new(&path)?;
+            let lock = create_new(&path)?;
             // Between the two, somebody who looks for files of the dead may take this for one, and remove it: then another id.
-            match file.try_lock() {
-                Ok(()) if path.try_exists()? => break (id, path, file),
+            match lock.try_lock() {
+                Ok(()) if path.try_exists()? => break (id, path, lock),
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => {
                     let _ = fs::remove_file(&path);
@@ -156,12 +159,12 @@ impl Mapping {
         };
         let slots = chunks + SLOTS_MORE;
         let bytes = chunks_at(slots) + chunks * CHUNK_BYTES;
-        let mapped = file
-            .set_len(bytes as u64)
-            .and_then(|()| reserve(&file, 0, PAGE))
-            .and_then(|()| system::map(&file, bytes))
-            .inspect_err(|_| drop(fs::remove_file(&path)));
-        let base = mapped?;
+        let mapped = OpenOptions::new().read(true).write(true).open(&path).and_then(|file| {
+            file.set_len(bytes as u64)?;
+            reserve(&file, 0, PAGE)?;
+            Ok((system::map(&file, bytes)?, file))
+        });
+        let (base, file) = mapped.inspect_err(|_| drop(fs::remove_file(&path)))?;
         let header = FileHeader {
             magic: AtomicU64::new(0),
             state: AtomicU32::new(ENDED),
@@ -177,10 +180,12 @@ impl Mapping {
             base,
             bytes,
             file,
+            lock,
             path,
             id,
             slots,
             chunks,
+            spare_chunks: ArrayQueue::new(chunks),
             chunks_taken: AtomicU32::new(0),
             slots_taken: AtomicU32::new(0),
             free_slots: ArrayQueue::new(slots),
@@ -217,15 +222,20 @@ impl Mapping {
         self.path.parent().unwrap_or(Path::new("."))
     }
 
-    /// The next chunk that was never given out, every page of it touched; `None` when all were, or the disk has no room.
+    /// Whether [`Mapping::chunk`] may have one.
+    pub(crate) fn has_chunks(&self) -> bool {
+        (self.chunks_taken.load(Relaxed) as usize) < self.chunks || !self.spare_chunks.is_empty()
+    }
+
+    /// A chunk that was never given out, every page of it touched; `None` when all were, or the disk has no room.
     pub(crate) fn chunk(&self) -> Option<NonNull<u8>> {
         if self.detached.load(Relaxed) {
             return None;
         }
-        let number = next(&self.chunks_taken, self.chunks)?;
+        let number = self.spare_chunks.pop().or_else(|| next(&self.chunks_taken, self.chunks))?;
         let at = chunks_at(self.slots) + number as usize * CHUNK_BYTES;
         if reserve(&self.file, at, CHUNK_BYTES).is_err() {
-            // Given up: a disk without room seldom has some a moment later, and the chunk comes from the heap instead.
+            let _ = self.spare_chunks.push(number);
             return None;
         }
         // SAFETY: within the mapping, and given out once: ours alone.
@@ -295,7 +305,7 @@ impl Mapping {
     /// span that ends) then harms nobody. Calls nothing that is not allowed there.
     pub(crate) fn detach(&self) {
         self.detached.store(true, Relaxed);
-        system::detach(self.base, self.bytes, &self.file);
+        system::detach(self.base, self.bytes, &self.file, &self.lock);
     }
 
     /// Removes the file's name, once nothing is to be recovered: at the end of the process.
@@ -345,14 +355,15 @@ mod system {
         NonNull::new(base.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
-    pub(super) fn detach(base: NonNull<u8>, bytes: usize, file: &File) {
+    pub(super) fn detach(base: NonNull<u8>, bytes: usize, file: &File, lock: &File) {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
         // SAFETY: puts a private view of the same file in the place of our own mapping, which stays readable and writable; only the forked child sees that, where
-        // no thread is left but this one. The descriptor is closed once: nothing in the child drops the file.
+        // no thread is left but this one. The descriptors are closed once: nothing in the child drops the files.
         unsafe {
             libc::mmap(base.as_ptr().cast(), bytes, protection, flags, file.as_raw_fd(), 0);
             libc::close(file.as_raw_fd());
+            libc::close(lock.as_raw_fd());
         }
     }
 }
@@ -365,5 +376,5 @@ mod system {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn detach(_: NonNull<u8>, _: usize, _: &File) {}
+    pub(super) fn detach(_: NonNull<u8>, _: usize, _: &File, _: &File) {}
 }

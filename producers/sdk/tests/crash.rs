@@ -78,6 +78,9 @@ fn program() {
     // What a server that is away never keeps is drained all the same.
     let _ = framelake::flush(Duration::from_millis(200));
     assert!(framelake::stats().crash_safe);
+    if mode.contains("fork") {
+        fork_one_that_lives_longer();
+    }
     let (to_end, ends) = mpsc::channel();
     let threads = (0..THREADS).map(|number| {
         let (mode, dir, to_end) = (mode.clone(), dir.clone(), to_end.clone());
@@ -86,10 +89,45 @@ fn program() {
     let threads: Vec<_> = threads.collect();
     // Async spans that begin on one thread end on another.
     thread::Builder::new().name("ends".into()).spawn(move || ends.into_iter().for_each(drop)).unwrap();
+    if mode.contains("full") {
+        thread::sleep(Duration::from_millis(60));
+        limit_files(8 * 1024);
+        thread::sleep(Duration::from_millis(100));
+        assert!(framelake::stats().crash_safe_errors > 0);
+        fs::write(dir.join("was full"), "").unwrap();
+        limit_files(libc::RLIM_INFINITY);
+    }
     for thread in threads {
         let _ = thread.join();
     }
     drop(guard);
+}
+
+/// A child that does all that it must not do to its parent's files.
+fn fork_one_that_lives_longer() {
+    let open = span_guard!("open at the fork");
+    // SAFETY: the child calls nothing that needs another thread, and ends without unwinding into the test harness.
+    if unsafe { libc::fork() } == 0 {
+        drop(open);
+        for number in 0..10_000 {
+            drop(span_guard!("in the child"));
+            let _ = framelake::PropertySet::new([("in the child", number.to_string())]);
+        }
+        thread::sleep(Duration::from_secs(5));
+        // SAFETY: ends the child, and runs no handler of the parent's.
+        unsafe { libc::_exit(0) };
+    }
+    drop(open);
+}
+
+/// Files longer than that cannot be written to: what a full disk does.
+fn limit_files(bytes: libc::rlim_t) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` is valid, and an ignored signal calls nothing.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), 0);
+    }
 }
 
 fn work(number: usize, mode: &str, dir: &Path, to_end: &mpsc::Sender<framelake::AsyncSpan>) {
@@ -409,6 +447,69 @@ fn an_abort_and_a_stack_overflow_are_recovered_too() {
         (0..spans.ordinal.len()).any(|row| spans.sites[spans.site[row] as usize].name == "deeper" && spans.truncated[row])
     });
     assert!(deeper, "what led to the overflow is there");
+}
+
+#[test]
+fn a_child_that_was_forked_off_changes_nothing_and_keeps_no_lock() {
+    recovered_after("fork", "kill fork", Some(Duration::from_millis(50)));
+}
+
+/// While the disk is full a crash may lose what was not sent; when it has room again nothing stands twice, and what came later is there.
+#[test]
+fn a_disk_that_was_full_brings_no_event_twice() {
+    let dir = Dir::new("full");
+    let mut child = spawn(&dir.0, "kill away full");
+    eventually("the disk to be full", || dir.0.join("was full").exists());
+    thread::sleep(Duration::from_millis(100));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let spool = dir.0.join("spool");
+    let recovered = framelake::recover(&spool, &spool).unwrap();
+    assert_eq!((recovered.processes, recovered.errors), (1, 0), "{recovered:?}");
+    let lake = Lake::of(&dir.0);
+    let mut lines = BTreeSet::new();
+    for block in lake.blocks.values().filter(|block| block.header.kind == StreamKind::LOG) {
+        let logs = decode::logs(block).unwrap();
+        assert!((0..logs.ordinal.len()).all(|row| lines.insert(logs.message(row))), "a line twice");
+    }
+    let newest = |thread: usize| {
+        let of_thread = lines.iter().filter(|line| line.starts_with(&format!("thread {thread} ")));
+        of_thread.map(|line| line.split(' ').nth(5).unwrap().parse::<u64>().unwrap()).max().unwrap()
+    };
+    for (thread, reported) in progress(&dir.0).into_iter().enumerate() {
+        assert!(newest(thread) + 1 >= reported, "{} of {reported}", newest(thread));
+    }
+}
+
+#[test]
+fn where_the_files_cannot_be_made_recording_goes_on_without() {
+    let dir = Dir::new("nowhere");
+    fs::write(dir.0.join("a file"), "").unwrap();
+    // In a process of its own: here another recording may have its files already.
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["program_without", "--exact", "--test-threads=1"])
+        .env(MODE, "without")
+        .env(DIR, &dir.0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// Not a test: a program that cannot be crash-safe.
+#[test]
+fn program_without() {
+    if std::env::var(MODE).is_err() {
+        return;
+    }
+    let dir = PathBuf::from(std::env::var_os(DIR).unwrap());
+    let lake = Collector::default();
+    let guard = lake.start_with(Builder::new().spool(dir.join("spool")).crash_safe_in(dir.join("a file/crash")));
+    framelake::info!("all the same");
+    let report = guard.shutdown().unwrap();
+    assert!(!report.stats.crash_safe);
+    assert_eq!(lake.messages(), ["all the same"]);
 }
 
 #[test]
