@@ -118,6 +118,12 @@ pub(crate) fn take() -> Option<FreeChunk> {
 
 /// Gives `chunk` back. One on the heap goes where the mapping has others, which take its place when they are asked for.
 pub(crate) fn give(chunk: FreeChunk) {
+    #[cfg(test)]
+    // So that whoever still needs it is found out.
+    // SAFETY: a free chunk is ours alone, and as long.
+    unsafe {
+        start(chunk.0).write_bytes(0xa5, CHUNK_WORDS);
+    }
     if mapping::current().is_some_and(Mapping::has_chunks) && number(chunk.0).is_none() {
         free(chunk);
         pool().allocated.fetch_sub(1, Relaxed);
