@@ -38,8 +38,8 @@ pub(crate) mod names;
 pub(crate) mod state;
 
 use crate::buffer::LAYOUT;
-use crate::mapping::{self, Mapping};
 use crate::chunk;
+use crate::mapping::{self, Mapping};
 use framelake_transport::Outgoing;
 use framelake_transport::journal::{self, Journal};
 use state::State;
@@ -245,7 +245,6 @@ fn create_new(path: &Path) -> io::Result<File> {
     file.set_len(0)?;
     Ok(file)
 }
-
 
 #[cfg(test)]
 mod tests;

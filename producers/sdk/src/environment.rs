@@ -162,7 +162,10 @@ mod tests {
         assert_eq!(apply_text(&[(LEVEL, "off")]).unwrap().filter, "off".parse().unwrap());
         assert_eq!((untouched.spool, untouched.crash_safe), (Spool::Default, CrashSafe::Off));
         assert_eq!(apply_text(&[(CRASH_SAFE, "on")]).unwrap().crash_safe, CrashSafe::BesideSpool);
-        assert_eq!(apply_text(&[(CRASH_SAFE, "/dev/shm/game")]).unwrap().crash_safe, CrashSafe::At("/dev/shm/game".into()));
+        assert_eq!(
+            apply_text(&[(CRASH_SAFE, "/dev/shm/game")]).unwrap().crash_safe,
+            CrashSafe::At("/dev/shm/game".into())
+        );
         assert_eq!(apply_text(&[(SPOOL, "off")]).unwrap().spool, Spool::Off);
     }
 

@@ -70,7 +70,9 @@ pub enum Error {
         text: String,
     },
     /// The directory of crash-safe recordings cannot be read.
-    #[error("what crashes left in {dir:?} cannot be read: {source}; give the directory of Builder::crash_safe, as the user who ran the program")]
+    #[error(
+        "what crashes left in {dir:?} cannot be read: {source}; give the directory of Builder::crash_safe, as the user who ran the program"
+    )]
     Recover {
         /// What was given.
         dir: std::path::PathBuf,

@@ -5,7 +5,9 @@
 use crate::event::Lost;
 use crate::reader::Event;
 use crate::stream::{Outlet, Stream};
-use framelake_wire::encode::{AsyncEncoder, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, ThreadId};
+use framelake_wire::encode::{
+    AsyncEncoder, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, ThreadId,
+};
 use framelake_wire::raw::Raw;
 
 /// Entries and words of arguments that wait for their order; beyond these the order is kept within each such lot only. 64 Ki × 56 B = 3.5 MiB, and

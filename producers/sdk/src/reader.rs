@@ -98,12 +98,7 @@ impl Reader {
 
     /// Hands everything up to `snapshot` to `take` with its ticks, and reports losses. `now` stamps losses that were not yet written down. What was read
     /// stays where it is until [`Reader::settle`].
-    pub(crate) fn drain(
-        &mut self,
-        snapshot: Snapshot,
-        now: u64,
-        mut take: impl FnMut(u64, Event<'_>),
-    ) {
+    pub(crate) fn drain(&mut self, snapshot: Snapshot, now: u64, mut take: impl FnMut(u64, Event<'_>)) {
         while let Some(chunk) = self.chunk {
             let (start, limit) = (chunk::start(chunk) as usize, chunk::limit(chunk) as usize);
             if (start..=limit).contains(&snapshot.cursor) {

@@ -177,7 +177,8 @@ enum Newest {
 fn newest_state(dir: &Path, id: &str) -> io::Result<Newest> {
     let mut numbers: Vec<(u64, PathBuf)> = Vec::new();
     for name in names_in(dir)? {
-        let number = name.strip_prefix(id).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".state")?.parse().ok());
+        let number =
+            name.strip_prefix(id).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".state")?.parse().ok());
         if let Some(number) = number {
             numbers.push((number, dir.join(&name)));
         }

@@ -226,7 +226,13 @@ mod tests {
             for (index, (topic, count, bytes)) in blocks.into_iter().enumerate() {
                 let rows = Some(Rows { stream_id: StreamId::from_bytes([index as u8; 16]), count });
                 let process_id = framelake_wire::ProcessId::from_bytes([1; 16]);
-                sender.push(Outgoing { topic, process_id, bytes: vec![index as u8; bytes], rows, hold: Default::default() });
+                sender.push(Outgoing {
+                    topic,
+                    process_id,
+                    bytes: vec![index as u8; bytes],
+                    rows,
+                    hold: Default::default(),
+                });
             }
             sender.dispatch();
             // A second goes by in which the sending thread has nothing else to do.

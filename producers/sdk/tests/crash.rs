@@ -84,7 +84,10 @@ fn program() {
     let (to_end, ends) = mpsc::channel();
     let threads = (0..THREADS).map(|number| {
         let (mode, dir, to_end) = (mode.clone(), dir.clone(), to_end.clone());
-        thread::Builder::new().name(format!("worker {number}")).spawn(move || work(number, &mode, &dir, &to_end)).unwrap()
+        thread::Builder::new()
+            .name(format!("worker {number}"))
+            .spawn(move || work(number, &mode, &dir, &to_end))
+            .unwrap()
     });
     let threads: Vec<_> = threads.collect();
     // Async spans that begin on one thread end on another.
@@ -244,7 +247,8 @@ impl Lake {
             lake.take(Record::decode(record).unwrap());
         }
         let recovered = Collector::default();
-        let sent = transport::recover(&dir.join("spool"), Box::new(recovered.clone()), Duration::from_secs(30)).unwrap();
+        let sent =
+            transport::recover(&dir.join("spool"), Box::new(recovered.clone()), Duration::from_secs(30)).unwrap();
         assert_eq!((sent.left_records, sent.errors, sent.refused_records), (0, 0, 0), "{sent:?}");
         for process in recovered.processes() {
             lake.take(Record::Process(process));
@@ -292,7 +296,10 @@ impl Lake {
             for row in 0..logs.ordinal.len() {
                 let message = logs.message(row);
                 let words: Vec<&str> = message.split(' ').collect();
-                assert_eq!((words[2..5].join(" "), words[6..].join(" ")), ("is in round".into(), "of Some(\"many\")".into()));
+                assert_eq!(
+                    (words[2..5].join(" "), words[6..].join(" ")),
+                    ("is in round".into(), "of Some(\"many\")".into())
+                );
                 let thread: usize = words[1].parse().unwrap();
                 assert_eq!(logs.threads[logs.thread[row] as usize].name, format!("worker {thread}"));
                 lines[thread].push(words[5].parse::<u64>().unwrap());
@@ -315,7 +322,10 @@ impl Lake {
             assert!(rounds.windows(2).all(|pair| pair[0] < pair[1]), "a line twice or out of order");
             if lossless {
                 let count = rounds.len() as u64;
-                assert!(count >= reported && count <= reported + 2 * REPORTED + 500, "{count} lines, {reported} reported");
+                assert!(
+                    count >= reported && count <= reported + 2 * REPORTED + 500,
+                    "{count} lines, {reported} reported"
+                );
                 assert!(rounds.iter().copied().eq(0..count), "a line is missing");
                 let measured = measured.len() as u64;
                 assert!(measured == count || measured + 1 == count, "{measured} of {count}");
@@ -335,7 +345,11 @@ impl Lake {
                 dropped += block.header.dropped_count;
                 for row in 0..spans.ordinal.len() {
                     assert!(ordinals.insert(spans.ordinal[row]), "a span twice in {stream}");
-                    rows_of.push((spans.sites[spans.site[row] as usize].name.clone(), spans.truncated[row], spans.depth[row]));
+                    rows_of.push((
+                        spans.sites[spans.site[row] as usize].name.clone(),
+                        spans.truncated[row],
+                        spans.depth[row],
+                    ));
                 }
             }
             // Whatever was open was ended where the program was: each ordinal has its row.
@@ -366,7 +380,10 @@ impl Lake {
         }
         let mut frames = BTreeSet::new();
         for block in self.streams(&StreamKind::FRAME).into_values().flatten() {
-            assert!(decode::frames(block).unwrap().ordinal.iter().all(|ordinal| frames.insert(*ordinal)), "a frame twice");
+            assert!(
+                decode::frames(block).unwrap().ordinal.iter().all(|ordinal| frames.insert(*ordinal)),
+                "a frame twice"
+            );
         }
         if lossless {
             assert!(frames.len() as u64 + 1 >= reported[0]);
@@ -404,8 +421,13 @@ fn recovered_after(name: &str, mode: &str, kill_after: Option<Duration>) -> (fra
     let reported = run(&dir.0, mode, kill_after);
     let spool = dir.0.join("spool");
     let recovered = framelake::recover(&spool, &spool).unwrap();
-    assert_eq!((recovered.processes, recovered.running, recovered.errors, recovered.damaged), (1, 0, 0, 0), "{recovered:?}");
-    let left: Vec<_> = files(&spool).into_iter().filter(|name| !name.ends_with(".spool") && !name.ends_with(".lock")).collect();
+    assert_eq!(
+        (recovered.processes, recovered.running, recovered.errors, recovered.damaged),
+        (1, 0, 0, 0),
+        "{recovered:?}"
+    );
+    let left: Vec<_> =
+        files(&spool).into_iter().filter(|name| !name.ends_with(".spool") && !name.ends_with(".lock")).collect();
     assert_eq!(left, [""; 0], "what was recovered is removed");
     let lake = Lake::of(&dir.0);
     lake.check(&reported);
@@ -444,7 +466,8 @@ fn an_abort_and_a_stack_overflow_are_recovered_too() {
     let (_, lake) = recovered_after("overflow", "overflow", None);
     let deeper = lake.blocks.values().filter(|block| block.header.kind == StreamKind::SPAN).any(|block| {
         let spans = decode::spans(block).unwrap();
-        (0..spans.ordinal.len()).any(|row| spans.sites[spans.site[row] as usize].name == "deeper" && spans.truncated[row])
+        (0..spans.ordinal.len())
+            .any(|row| spans.sites[spans.site[row] as usize].name == "deeper" && spans.truncated[row])
     });
     assert!(deeper, "what led to the overflow is there");
 }

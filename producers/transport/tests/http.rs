@@ -52,7 +52,13 @@ fn process() -> Outgoing {
         properties: BTreeMap::new(),
         dropped: BTreeMap::new(),
     };
-    Outgoing { topic: Topic::Processes, process_id: process.process_id, bytes: process.encode(), rows: None, hold: Default::default() }
+    Outgoing {
+        topic: Topic::Processes,
+        process_id: process.process_id,
+        bytes: process.encode(),
+        rows: None,
+        hold: Default::default(),
+    }
 }
 
 fn first_bytes(kept: &[(String, Vec<u8>)]) -> Vec<u8> {

@@ -60,7 +60,13 @@ fn records_arrive_byte_for_byte_in_the_partition_of_their_process_with_readable_
     let sender = Sender::start(connect(&endpoint).unwrap(), 1 << 20).unwrap();
     let process = process(7);
     let bytes = process.encode();
-    sender.push(Outgoing { topic: Topic::Processes, process_id: process.process_id, bytes: bytes.clone(), rows: None, hold: Default::default() });
+    sender.push(Outgoing {
+        topic: Topic::Processes,
+        process_id: process.process_id,
+        bytes: bytes.clone(),
+        rows: None,
+        hold: Default::default(),
+    });
     assert!(sender.flush(SOON), "{:?}", sender.stats());
     assert_eq!(sender.shutdown(SOON).records, 0);
 

@@ -73,14 +73,18 @@ pub(crate) fn sites(all: &[&'static Registered]) {
 
 /// As [`sites`], for property sets.
 pub(crate) fn sets(all: &[Pairs]) {
-    write(all, |names| &mut names.sets, |pairs, out| {
-        put_short(out, SET);
-        put_short(out, pairs.len() as u32);
-        for (key, value) in *pairs {
-            put_bytes(out, key.as_bytes());
-            put_bytes(out, value.as_bytes());
-        }
-    });
+    write(
+        all,
+        |names| &mut names.sets,
+        |pairs, out| {
+            put_short(out, SET);
+            put_short(out, pairs.len() as u32);
+            for (key, value) in *pairs {
+                put_bytes(out, key.as_bytes());
+                put_bytes(out, value.as_bytes());
+            }
+        },
+    );
 }
 
 fn write<T>(all: &[T], written: impl Fn(&mut Names) -> &mut usize, put: impl Fn(&T, &mut Vec<u8>)) {

@@ -172,11 +172,7 @@ impl State {
             process: bytes.bytes()?.to_vec(),
             marks: Marks::from_bytes(&bytes.array()?),
             clock_domain: bytes.text()?,
-            newest: TimeSample {
-                ticks: bytes.number()?,
-                monotonic_ns: bytes.signed()?,
-                wall_ns: bytes.signed()?,
-            },
+            newest: TimeSample { ticks: bytes.number()?, monotonic_ns: bytes.signed()?, wall_ns: bytes.signed()? },
             anchor_ns: bytes.signed()?,
             rate: f64::from_bits(bytes.number()?),
             names: bytes.list(|bytes| Some((bytes.text()?, bytes.number()?)))?,

@@ -140,10 +140,9 @@ impl<'a> Image<'a> {
             let in_chunk = |pointer: u64| match self.number(pointer) {
                 // One past its last word is the next one's begin.
                 Some((number, 0)) if number == chunk + 1 => Some(CHUNK_WORDS as u64),
-                Some((number, at)) if number == chunk => (at as usize)
-                    .checked_sub(HEADER_BYTES)
-                    .filter(|at| at.is_multiple_of(8))
-                    .map(|at| at as u64 / 8),
+                Some((number, at)) if number == chunk => {
+                    (at as usize).checked_sub(HEADER_BYTES).filter(|at| at.is_multiple_of(8)).map(|at| at as u64 / 8)
+                }
                 _ => None,
             };
             if next == 0 {

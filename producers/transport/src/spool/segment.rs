@@ -110,7 +110,13 @@ mod tests {
         let process_id = ProcessId::from_bytes([1; 16]);
         let rows = Some(Rows { stream_id: StreamId::from_bytes([2; 16]), count: 3 });
         [
-            Outgoing { topic: Topic::Processes, process_id, bytes: b"process".to_vec(), rows: None, hold: Hold::default() },
+            Outgoing {
+                topic: Topic::Processes,
+                process_id,
+                bytes: b"process".to_vec(),
+                rows: None,
+                hold: Hold::default(),
+            },
             Outgoing { topic: Topic::Logs, process_id, bytes: Vec::new(), rows, hold: Hold::default() },
             Outgoing { topic: Topic::Spans, process_id, bytes: vec![7; 300], rows, hold: Hold::default() },
         ]
