@@ -36,7 +36,8 @@
 //! there for the next run. What is lost is counted, by stream, and the count can be queried. The feature `off` compiles all of it to nothing.
 //!
 //! What was recorded is sent when the guard is dropped, on `std::process::exit` (Unix), and before a panic goes on. A signal that ends the
-//! process takes the last period with it: handle it, and call [`flush`] or drop the guard.
+//! process takes the last period with it: handle it, and call [`flush`] or drop the guard, or record [crash-safe](Builder::crash_safe): then the next start of
+//! the program, or [`recover`](fn@recover), sends what a kill, an abort or a stack overflow left.
 //!
 //! # What it is not
 //! Not for signal handlers: an event recorded there may overwrite one half written. Not for `async` functions yet: a [`Span`] stays on its thread,
