@@ -51,7 +51,11 @@ pub(crate) async fn recover(config: &Config, options: Options) -> anyhow::Result
 
 /// All that programs left in one directory: whatever else a crash leaves there is made into records here, before what is there is sent.
 fn recover_one(dir: &Path, endpoint: &Endpoint, timeout: Duration) -> anyhow::Result<Recovered> {
-    Ok(transport::recover(dir, transport::connect(endpoint)?, timeout)?)
+    // Into the spool that lies beside them.
+    let crashed = framelake::recover(dir, dir)?;
+    let mut recovered = transport::recover(dir, transport::connect(endpoint)?, timeout)?;
+    recovered.errors += crashed.errors + crashed.unknown;
+    Ok(recovered)
 }
 
 /// `dir` where programs left something in it, or such directories below.
@@ -59,8 +63,8 @@ fn spools(dir: &Path, levels: usize) -> io::Result<Vec<PathBuf>> {
     let mut below = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        // Every program that leaves files there leaves its lock.
-        if path.extension().is_some_and(|extension| extension == "lock") {
+        // Every program that leaves files there leaves its lock, or its buffers where it was crash-safe.
+        if path.extension().is_some_and(|extension| extension == "lock" || extension == "crash") {
             return Ok(vec![dir.to_owned()]);
         }
         // Not through links: they may lead back up.

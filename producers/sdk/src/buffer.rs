@@ -6,6 +6,8 @@
 //! - A chunk goes back to the pool by the reader, once its `next` is set and its events were read; the owner never looks back at it.
 //! - The owner may start its chunk over only when `drained` says that the reader is done with all of it.
 
+mod handle;
+
 use crate::aggregate::Table;
 use crate::chunk::{self, Chunk};
 use crate::clock;
@@ -19,6 +21,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Words of the longest event without arguments.
 pub(crate) const SMALL_WORDS: usize = 4;
+
+pub(crate) use handle::{Handle, LAYOUT};
 
 /// A thread's buffer.
 #[repr(C, align(128))]

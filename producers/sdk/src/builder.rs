@@ -1,7 +1,7 @@
 //! How recording is started.
 
 use crate::session::Guard;
-use crate::settings::{Settings, Spool};
+use crate::settings::{CrashSafe, Settings, Spool};
 use crate::{Level, Result, environment, session};
 use framelake_transport::Deliver;
 use framelake_wire::ProcessId;
@@ -21,7 +21,8 @@ pub fn start(app: &str) -> Result<Guard> {
 /// Where an environment variable says the same thing it wins, so that a program can be redirected without building it anew:
 /// `FRAMELAKE_ENDPOINT` (`off` records nothing), `FRAMELAKE_PROPERTIES` (`build=1234,map=castle`), `FRAMELAKE_PARENT_PROCESS`, `FRAMELAKE_FILTER`
 /// (`info,spans:physics=off`), `FRAMELAKE_LEVEL`, `FRAMELAKE_SERVER_CONTROL` (`off`),
-/// `FRAMELAKE_KEEP_SLOW_FRAMES` (`3`), `FRAMELAKE_DRAIN_PERIOD` (`100ms`), `FRAMELAKE_SPOOL` (a directory, or `off`), `FRAMELAKE_SPOOL_BYTES` (`512MiB`), `FRAMELAKE_CA_FILE`.
+/// `FRAMELAKE_KEEP_SLOW_FRAMES` (`3`), `FRAMELAKE_DRAIN_PERIOD` (`100ms`), `FRAMELAKE_SPOOL` (a directory, or `off`), `FRAMELAKE_SPOOL_BYTES` (`512MiB`),
+/// `FRAMELAKE_CRASH_SAFE` (`on`, `off`, or a directory), `FRAMELAKE_CA_FILE`.
 ///
 /// ```no_run
 /// let _framelake = framelake::Builder::new()
@@ -159,6 +160,25 @@ impl Builder {
     /// Nothing is written to disk: what memory has no room for is shed, and what could not be sent before the end is lost. Both are counted.
     pub fn no_spool(mut self) -> Self {
         self.settings.spool = Spool::Off;
+        self
+    }
+
+    /// Whether what was recorded survives a crash: by default no. Then threads' buffers lie in a mapped file in the spool's directory, and blocks are
+    /// written beside them before they are sent. After a kill, an abort or a stack overflow the next start of the program, or [`recover`](crate::recover),
+    /// sends all that had been recorded but the event that each thread was just writing, what [`counter!`](crate::counter) and [`histogram!`](crate::histogram)
+    /// added up since the last drain, and attachments handed over since. Events cost what they cost otherwise; a drain writes to two or three files more.
+    ///
+    /// Where the files cannot be made (a full disk, Windows), that is said on stderr, and recording goes on without:
+    /// [`Stats::crash_safe`](crate::Stats::crash_safe) tells. Only the first such recording of a process chooses the directory.
+    pub fn crash_safe(mut self, on: bool) -> Self {
+        self.settings.crash_safe = if on { CrashSafe::BesideSpool } else { CrashSafe::Off };
+        self
+    }
+
+    /// As [`Builder::crash_safe`], with the files in a directory of their own: one on tmpfs (`/dev/shm`) takes no page faults when the system writes back what
+    /// changed, and outlives the process as a disk does. Without a spool there is one in this directory.
+    pub fn crash_safe_in(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.settings.crash_safe = CrashSafe::At(dir.into());
         self
     }
 

@@ -1,5 +1,6 @@
 //! Chunks: the memory that events are written to, from one pool with a budget.
 
+use crate::mapping::{self, Mapping};
 use crate::sync::{ArrayQueue, AtomicPtr, AtomicU64};
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::{self, NonNull};
@@ -18,7 +19,8 @@ pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 pub(crate) const CHUNK_BYTES: usize = HEADER_BYTES + crate::sync::MODEL_WORDS * 8;
 /// Words of a chunk that hold events; its first cache line is the header.
 pub(crate) const CHUNK_WORDS: usize = (CHUNK_BYTES - HEADER_BYTES) / 8;
-const HEADER_BYTES: usize = size_of::<Chunk>();
+/// Bytes of the header.
+pub(crate) const HEADER_BYTES: usize = size_of::<Chunk>();
 const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 4096) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two"),
@@ -26,7 +28,7 @@ const LAYOUT: Layout = match Layout::from_size_align(CHUNK_BYTES, 4096) {
 /// Most chunks of a process: 8,192 × 64 KiB = 512 MiB, whatever the budget says.
 const CHUNKS_MAX: usize = 8_192;
 
-/// A chunk: a header and words. Its writer links it to the next one when it is full.
+/// A chunk: a header and words. Its writer links it to the next one when it is full. A recovery reads it as it is laid out here.
 #[repr(C, align(64))]
 #[derive(Default)]
 pub(crate) struct Chunk {
@@ -52,8 +54,11 @@ pub(crate) struct FreeChunk(pub(crate) NonNull<Chunk>);
 unsafe impl Send for FreeChunk {}
 
 impl FreeChunk {
-    /// A chunk whose every page was touched, so that no writer takes a page fault.
+    /// A chunk whose every page was touched, so that no writer takes a page fault: one of the mapping where recording is crash-safe and it has one.
     fn allocate() -> Option<Self> {
+        if let Some(chunk) = mapping::current().and_then(Mapping::chunk) {
+            return Some(Self(chunk.cast()));
+        }
         // SAFETY: the layout has a size.
         let chunk = NonNull::new(unsafe { alloc(LAYOUT) })?;
         // SAFETY: the memory is CHUNK_BYTES long, aligned and ours alone.
@@ -166,19 +171,52 @@ pub(crate) fn take() -> Option<FreeChunk> {
     Some(chunk)
 }
 
-/// Gives `chunk` back.
+/// Gives `chunk` back. One on the heap goes where the mapping has others, which take its place when they are asked for.
 pub(crate) fn give(chunk: FreeChunk) {
+    #[cfg(test)]
+    // So that whoever still needs it is found out.
+    // SAFETY: a free chunk is ours alone, and as long.
+    unsafe {
+        start(chunk.0).write_bytes(0xa5, CHUNK_WORDS);
+    }
+    if mapping::current().is_some_and(Mapping::has_chunks) && number(chunk.0).is_none() {
+        free(chunk);
+        pool().allocated.fetch_sub(1, Relaxed);
+        return;
+    }
     if let Err(chunk) = pool().free.push(chunk) {
         // No room: cannot be, the queue is as long as there are chunks. Freed rather than leaked.
         free(chunk);
     }
 }
 
+/// Lets go of what is free on the heap, so that the chunks taken from now on come from the mapping.
+pub(crate) fn use_mapping() {
+    let pool = pool();
+    for _ in 0..pool.free.len() {
+        let Some(chunk) = pool.free.pop() else { break };
+        if number(chunk.0).is_some() {
+            let _ = pool.free.push(chunk);
+        } else {
+            free(chunk);
+            pool.allocated.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// Which chunk of the mapping that is; `None` for one on the heap.
+pub(crate) fn number(chunk: NonNull<Chunk>) -> Option<u32> {
+    mapping::current()?.chunk_number(chunk.as_ptr().cast())
+}
+
+/// Frees a chunk on the heap; one of the mapping is never unmapped.
 fn free(chunk: FreeChunk) {
-    // SAFETY: allocated in `allocate` with this layout, its header whole, and ours alone.
-    unsafe {
-        chunk.0.drop_in_place();
-        dealloc(chunk.0.as_ptr().cast(), LAYOUT);
+    if number(chunk.0).is_none() {
+        // SAFETY: allocated in `allocate` with this layout, its header whole, and ours alone.
+        unsafe {
+            chunk.0.drop_in_place();
+            dealloc(chunk.0.as_ptr().cast(), LAYOUT);
+        }
     }
 }
 

@@ -32,6 +32,11 @@ impl Dictionary {
         ThreadId(self.threads.len() as u32 - 1)
     }
 
+    /// Names and numbers of all threads.
+    pub(crate) fn threads(&self) -> &[(String, u64)] {
+        &self.threads
+    }
+
     /// The number may stand for another thread from now on.
     pub(crate) fn remove_thread(&mut self, id: ThreadId) {
         self.free_threads.push(id.0);

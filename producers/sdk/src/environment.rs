@@ -1,6 +1,6 @@
 //! The environment variables that the SDK reads, all of them, here. Where one is set it wins over what the program says.
 
-use crate::settings::{Settings, Spool};
+use crate::settings::{CrashSafe, Settings, Spool};
 use crate::{Error, Result, level, process_info};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ const DRAIN_PERIOD: &str = "FRAMELAKE_DRAIN_PERIOD";
 const SPOOL: &str = "FRAMELAKE_SPOOL";
 /// How many bytes may wait there, such as `512MiB`.
 const SPOOL_BYTES: &str = "FRAMELAKE_SPOOL_BYTES";
+/// Whether what was recorded survives a crash: `on`, `off`, or a directory for its files.
+const CRASH_SAFE: &str = "FRAMELAKE_CRASH_SAFE";
 /// The certificates (PEM) that sign an `https` endpoint's.
 const CA_FILE: &str = "FRAMELAKE_CA_FILE";
 
@@ -72,6 +74,13 @@ fn apply_from(settings: &mut Settings, variable: impl Fn(&str) -> Option<String>
     }
     if let Some(text) = variable(SPOOL_BYTES) {
         settings.spool_bytes = bytes(&text).ok_or(Error::SpoolBytes { text })?;
+    }
+    if let Some(text) = variable(CRASH_SAFE) {
+        settings.crash_safe = match text.as_str() {
+            "on" => CrashSafe::BesideSpool,
+            "off" => CrashSafe::Off,
+            dir => CrashSafe::At(dir.into()),
+        };
     }
     if let Some(path) = variable(CA_FILE) {
         settings.ca_file = Some(path.into());
@@ -171,7 +180,12 @@ mod tests {
         let untouched = apply_text(&[]).unwrap();
         assert_eq!((untouched.endpoint.as_str(), untouched.filter), ("http://built:1", Filter::default()));
         assert_eq!(apply_text(&[(LEVEL, "off")]).unwrap().filter, "off".parse().unwrap());
-        assert_eq!(untouched.spool, Spool::Default);
+        assert_eq!((untouched.spool, untouched.crash_safe), (Spool::Default, CrashSafe::Off));
+        assert_eq!(apply_text(&[(CRASH_SAFE, "on")]).unwrap().crash_safe, CrashSafe::BesideSpool);
+        assert_eq!(
+            apply_text(&[(CRASH_SAFE, "/dev/shm/game")]).unwrap().crash_safe,
+            CrashSafe::At("/dev/shm/game".into())
+        );
         assert_eq!(apply_text(&[(SPOOL, "off")]).unwrap().spool, Spool::Off);
     }
 

@@ -83,6 +83,16 @@ pub enum Error {
         /// What was given.
         text: String,
     },
+    /// The directory of crash-safe recordings cannot be read.
+    #[error(
+        "what crashes left in {dir:?} cannot be read: {source}; give the directory of Builder::crash_safe, as the user who ran the program"
+    )]
+    Recover {
+        /// What was given.
+        dir: std::path::PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// The operating system gave no thread.
     #[error("the background thread could not be started: {0}")]
     Thread(#[source] std::io::Error),

@@ -2,14 +2,13 @@
 //! (`cargo +nightly miri test`, see docs/soundness.md), in one test because it switches recording on for the whole process.
 
 use crate::aggregate::Seen;
-use crate::buffer::Buffer;
+use crate::buffer::Handle;
 use crate::reader::{Event, Reader};
 use crate::{AsyncSpan, Level, chunk, clock, thread};
 use framelake_wire::Arg;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 /// Records while it is formatted.
 struct Nested;
@@ -119,7 +118,7 @@ impl Found {
 }
 
 /// The buffer of the thread of that name, once it has one.
-fn buffer_of(name: &str) -> Arc<Buffer> {
+fn buffer_of(name: &str) -> Handle {
     loop {
         match thread::next_new() {
             Some(buffer) if buffer.name == name => return buffer,
@@ -130,6 +129,7 @@ fn buffer_of(name: &str) -> Arc<Buffer> {
 
 #[test]
 fn what_the_macros_write_is_what_the_reader_finds_while_they_write_it() {
+    let _one = crate::RECORDS.lock();
     chunk::set_budget(16 * chunk::CHUNK_BYTES);
     clock::start_recording(clock::choose(), Level::Trace as u32);
     let span = std::thread::Builder::new().name("other".into()).spawn(|| async_span!("moves")).unwrap();
@@ -140,7 +140,8 @@ fn what_the_macros_write_is_what_the_reader_finds_while_they_write_it() {
     let (mut found, mut reader) = (Found::default(), Reader::default());
     loop {
         let snapshot = reader.snapshot(&buffer);
-        reader.drain(&buffer, snapshot, 0, |_, event| found.take(event));
+        reader.drain(snapshot, 0, |_, event| found.take(event));
+        reader.settle(&buffer);
         if snapshot.ended {
             break;
         }

@@ -110,7 +110,8 @@
 //! [server](Builder::server_control) set them. [Sampling](Builder::keep_slow_frames) keeps the spans of slow frames alone. Neither counts as loss.
 //!
 //! What was recorded is sent when the guard is dropped, on `std::process::exit` (Unix), and before a panic goes on. A signal that ends the
-//! process takes the last period with it: handle it, and call [`flush`] or drop the guard.
+//! process takes the last period with it: handle it, and call [`flush`] or drop the guard, or record [crash-safe](Builder::crash_safe): then the next start of
+//! the program, or [`recover`](fn@recover), sends what a kill, an abort or a stack overflow left.
 //!
 //! # What it is not
 //! Not for signal handlers: an event recorded there may overwrite one half written. A [`Span`] stays on its thread: what is held across an await in a task that
@@ -130,6 +131,7 @@ mod builder;
 mod chunk;
 mod clock;
 mod control;
+mod crash;
 mod dictionary;
 mod environment;
 mod error;
@@ -142,12 +144,14 @@ mod level;
 mod loom_tests;
 #[cfg_attr(test, macro_use)]
 mod macros;
+mod mapping;
 mod merge;
 mod panic;
 mod process_info;
 mod properties;
 mod reader;
 mod record;
+mod recover;
 mod report;
 mod sampler;
 mod sampling;
@@ -162,6 +166,10 @@ mod text;
 mod thread;
 mod wake;
 mod worker;
+
+/// Held by tests that record: a process has one recording at a time.
+#[cfg(all(test, not(loom)))]
+static RECORDS: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 // Behind the macros that it uses.
 #[cfg(all(test, not(loom)))]
@@ -185,6 +193,7 @@ pub use interop::tracing;
 pub use level::Level;
 pub use properties::PropertySet;
 pub use record::{AsyncSpan, MetricValue, Span};
+pub use recover::{Recovered, recover};
 pub use report::{KindStats, Report, Stats, StreamReport};
 pub use session::{Guard, adopt, flush, process_id, set_filter, stats};
 

@@ -5,7 +5,9 @@
 use crate::event::Lost;
 use crate::reader::Event;
 use crate::stream::{Outlet, Stream};
-use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, ThreadId};
+use framelake_wire::encode::{
+    AsyncEncoder, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, ThreadId,
+};
 use framelake_wire::raw::Raw;
 
 /// Entries and words of arguments that wait for their order; beyond these the order is kept within each such lot only. 64 Ki × 56 B = 3.5 MiB, and
@@ -137,7 +139,7 @@ impl Merge {
     }
 
     /// Encodes all that waits, in the order of the ticks.
-    pub(crate) fn encode(&mut self, shared: &mut Shared, outlet: &mut Outlet<'_>) {
+    pub(crate) fn encode(&mut self, shared: &mut Shared, outlet: &mut Outlet<'_, impl Dictionary>) {
         // Stable, and fast on what consists of a few sorted runs: one per thread.
         self.lines.sort_by_key(|line| line.ticks);
         for line in self.lines.drain(..) {

@@ -1,5 +1,6 @@
 //! Property sets of metrics, interned so that an event carries a number.
 
+use crate::crash::names;
 use framelake_wire::limits::{PROPERTIES_MAX, STRING_BYTES_MAX};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -54,10 +55,16 @@ impl PropertySet {
         }
         let pairs: Pairs = pairs.leak();
         sets.push(pairs);
+        names::sets(sets);
         let id = sets.len() as u32;
         by_pairs.insert(pairs, id);
         Self { id }
     }
+}
+
+/// Calls `f` with all sets while none is added.
+pub(crate) fn with_all(f: impl FnOnce(&[Pairs])) {
+    f(&REGISTRY.lock().unwrap_or_else(PoisonError::into_inner).sets);
 }
 
 /// Appends to `known` the sets made since.

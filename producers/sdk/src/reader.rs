@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::chunk::{self, Chunk, FreeChunk};
+use crate::crash::state::Position;
 use crate::event::{
     ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, ASYNC_END_ARGS, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, LOST, Lost,
     METRIC_ARGS, SPAN_BEGIN, SPAN_BEGIN_ARGS, SPAN_END, TAG_BITS, TAG_MASK,
@@ -34,7 +35,24 @@ pub(crate) struct Reader {
     /// Words read so far.
     read: u64,
     /// Losses passed on so far.
-    lost: [u64; Lost::COUNT],
+    losses: Losses,
+    /// Chunks that were read to their end and not yet given back.
+    passed: Vec<FreeChunk>,
+}
+
+/// Losses of a thread that were passed on so far, by [`Lost`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Losses(pub(crate) [u64; Lost::COUNT]);
+
+impl Losses {
+    /// Passes on what `total` is beyond what is known.
+    pub(crate) fn report(&mut self, what: Lost, total: u64, ticks: u64, take: &mut impl FnMut(u64, Event<'_>)) {
+        let known = &mut self.0[what as usize];
+        if total > *known {
+            take(ticks, Event::Lost { what, count: total - *known });
+            *known = total;
+        }
+    }
 }
 
 // SAFETY: the chunk belongs to the buffer that this reader alone reads.
@@ -78,15 +96,9 @@ impl Reader {
         }
     }
 
-    /// Hands everything up to `snapshot` to `take` with its ticks, gives full chunks back to the pool and reports losses. `now` stamps losses that
-    /// were not yet written down.
-    pub(crate) fn drain(
-        &mut self,
-        buffer: &Buffer,
-        snapshot: Snapshot,
-        now: u64,
-        mut take: impl FnMut(u64, Event<'_>),
-    ) {
+    /// Hands everything up to `snapshot` to `take` with its ticks, and reports losses. `now` stamps losses that were not yet written down. What was read
+    /// stays where it is until [`Reader::settle`].
+    pub(crate) fn drain(&mut self, snapshot: Snapshot, now: u64, mut take: impl FnMut(u64, Event<'_>)) {
         while let Some(chunk) = self.chunk {
             let (start, limit) = (chunk::start(chunk) as usize, chunk::limit(chunk) as usize);
             if (start..=limit).contains(&snapshot.cursor) {
@@ -101,12 +113,32 @@ impl Reader {
             self.position = chunk::start(next) as usize;
             self.restarts = 0;
             // The writer went on to `next` and never comes back; nobody else knows the chunk.
-            chunk::give(FreeChunk(chunk));
+            self.passed.push(FreeChunk(chunk));
         }
-        buffer.drained.store(self.read, Release);
         for what in Lost::ALL {
-            self.report(what, snapshot.lost[what as usize], now, &mut take);
+            self.losses.report(what, snapshot.lost[what as usize], now, &mut take);
         }
+    }
+
+    /// Gives back the chunks that were read, and lets the owner start its own over: nothing that was drained will be asked for again.
+    pub(crate) fn settle(&mut self, buffer: &Buffer) {
+        self.passed.drain(..).for_each(chunk::give);
+        buffer.drained.store(self.read, Release);
+    }
+
+    /// Where the next event will stand, and what was lost before it.
+    pub(crate) fn position(&self) -> (Position, [u64; Lost::COUNT]) {
+        let position = match self.chunk {
+            None => Position::First,
+            Some(chunk) => match chunk::number(chunk) {
+                Some(number) => {
+                    let words = ((self.position - chunk::start(chunk) as usize) / 8) as u32;
+                    Position::Chunk { number, words, restarts: self.restarts }
+                }
+                None => Position::Elsewhere,
+            },
+        };
+        (position, self.losses.0)
     }
 
     /// Gives the chunk of an ended thread back. Nothing may be read afterwards.
@@ -114,14 +146,6 @@ impl Reader {
         buffer.first.store(std::ptr::null_mut(), Relaxed);
         if let Some(chunk) = self.chunk.take() {
             chunk::give(FreeChunk(chunk));
-        }
-    }
-
-    fn report(&mut self, what: Lost, total: u64, ticks: u64, take: &mut impl FnMut(u64, Event<'_>)) {
-        let known = &mut self.lost[what as usize];
-        if total > *known {
-            take(ticks, Event::Lost { what, count: total - *known });
-            *known = total;
         }
     }
 
@@ -137,77 +161,84 @@ impl Reader {
         // written again until this reader has passed them (module `buffer`).
         let words = unsafe { std::slice::from_raw_parts(self.position as *const u64, bytes / 8) };
         self.position = end;
-        let mut rest = words;
-        while let [first, after @ ..] = rest {
-            let ticks = first >> TAG_BITS;
-            // Never more words than there are: a writer interrupted by a signal handler that records may have left half an event.
-            rest = match (first & TAG_MASK, after) {
-                (SPAN_END, _) => {
-                    take(ticks, Event::End);
-                    after
-                }
-                (SPAN_BEGIN, [site, after @ ..]) => {
-                    take(ticks, Event::Begin { site: *site as u32, fields: Raw::default() });
-                    after
-                }
-                (SPAN_BEGIN_ARGS, [head, after @ ..]) => {
-                    let Some((fields, after)) = args(*head, after) else { return };
-                    take(ticks, Event::Begin { site: *head as u32, fields });
-                    after
-                }
-                (LOG, [site, after @ ..]) => {
-                    take(ticks, Event::Log { site: *site as u32, args: Raw::default() });
-                    after
-                }
-                (LOG_ARGS, [head, after @ ..]) => {
-                    let Some((args, after)) = args(*head, after) else { return };
-                    take(ticks, Event::Log { site: *head as u32, args });
-                    after
-                }
-                (tag @ (INTEGER | FLOAT), [head, after @ ..]) => {
-                    let code = if tag == INTEGER { Arg::I64(0).code() } else { Arg::F64(0.0).code() };
-                    let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return };
-                    take(ticks, Event::Metric { site: *head as u32, properties: (head >> 32) as u32, args });
-                    after
-                }
-                (METRIC_ARGS, [head, after @ ..]) => {
-                    let Some((args, after)) = args(*head, after) else { return };
-                    take(ticks, Event::Metric { site: *head as u32, properties: 0, args });
-                    after
-                }
-                (ASYNC_BEGIN, [site, id, parent, after @ ..]) => {
-                    let (site, id, parent) = (*site as u32, *id, *parent);
-                    take(ticks, Event::AsyncBegin { site, id, parent, fields: Raw::default() });
-                    after
-                }
-                (ASYNC_BEGIN_ARGS, [head, id, parent, after @ ..]) => {
-                    let Some((fields, after)) = args(*head, after) else { return };
-                    take(ticks, Event::AsyncBegin { site: *head as u32, id: *id, parent: *parent, fields });
-                    after
-                }
-                (ASYNC_END, [id, after @ ..]) => {
-                    take(ticks, Event::AsyncEnd { id: *id, fields: None });
-                    after
-                }
-                (ASYNC_END_ARGS, [head, id, after @ ..]) => {
-                    let Some((fields, after)) = args(*head, after) else { return };
-                    take(ticks, Event::AsyncEnd { id: *id, fields: Some(fields) });
-                    after
-                }
-                (FRAME, _) => {
-                    take(ticks, Event::Frame);
-                    after
-                }
-                (LOST, [word, after @ ..]) => {
-                    if let Some(what) = Lost::from_word(*word) {
-                        self.report(what, word >> 8, ticks, take);
-                    }
-                    after
-                }
-                _ => return,
-            };
-        }
+        // A writer that a signal handler interrupted which records itself may have left half an event.
+        let _ = read(words, &mut self.losses, take);
     }
+}
+
+/// Hands the events in `words` to `take`, with their ticks. What is no event, or not whole, ends them; says whether nothing was.
+pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64, Event<'_>)) -> bool {
+    let mut rest = words;
+    while let [first, after @ ..] = rest {
+        let ticks = first >> TAG_BITS;
+        // Never more words than there are: a writer interrupted by a signal handler that records may have left half an event.
+        rest = match (first & TAG_MASK, after) {
+            (SPAN_END, _) => {
+                take(ticks, Event::End);
+                after
+            }
+            (SPAN_BEGIN, [site, after @ ..]) => {
+                take(ticks, Event::Begin { site: *site as u32, fields: Raw::default() });
+                after
+            }
+            (SPAN_BEGIN_ARGS, [head, after @ ..]) => {
+                let Some((fields, after)) = args(*head, after) else { return false };
+                take(ticks, Event::Begin { site: *head as u32, fields });
+                after
+            }
+            (LOG, [site, after @ ..]) => {
+                take(ticks, Event::Log { site: *site as u32, args: Raw::default() });
+                after
+            }
+            (LOG_ARGS, [head, after @ ..]) => {
+                let Some((args, after)) = args(*head, after) else { return false };
+                take(ticks, Event::Log { site: *head as u32, args });
+                after
+            }
+            (tag @ (INTEGER | FLOAT), [head, after @ ..]) => {
+                let code = if tag == INTEGER { Arg::I64(0).code() } else { Arg::F64(0.0).code() };
+                let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return false };
+                take(ticks, Event::Metric { site: *head as u32, properties: (head >> 32) as u32, args });
+                after
+            }
+            (METRIC_ARGS, [head, after @ ..]) => {
+                let Some((args, after)) = args(*head, after) else { return false };
+                take(ticks, Event::Metric { site: *head as u32, properties: 0, args });
+                after
+            }
+            (ASYNC_BEGIN, [site, id, parent, after @ ..]) => {
+                let (site, id, parent) = (*site as u32, *id, *parent);
+                take(ticks, Event::AsyncBegin { site, id, parent, fields: Raw::default() });
+                after
+            }
+            (ASYNC_BEGIN_ARGS, [head, id, parent, after @ ..]) => {
+                let Some((fields, after)) = args(*head, after) else { return false };
+                take(ticks, Event::AsyncBegin { site: *head as u32, id: *id, parent: *parent, fields });
+                after
+            }
+            (ASYNC_END, [id, after @ ..]) => {
+                take(ticks, Event::AsyncEnd { id: *id, fields: None });
+                after
+            }
+            (ASYNC_END_ARGS, [head, id, after @ ..]) => {
+                let Some((fields, after)) = args(*head, after) else { return false };
+                take(ticks, Event::AsyncEnd { id: *id, fields: Some(fields) });
+                after
+            }
+            (FRAME, _) => {
+                take(ticks, Event::Frame);
+                after
+            }
+            (LOST, [word, after @ ..]) => {
+                if let Some(what) = Lost::from_word(*word) {
+                    losses.report(what, word >> 8, ticks, take);
+                }
+                after
+            }
+            _ => return false,
+        };
+    }
+    true
 }
 
 /// The arguments behind word 1 of an event, and what follows them.
@@ -253,7 +284,7 @@ mod tests {
                 let mut reader = Reader::default();
                 while reader.chunk.is_none() {
                     let snapshot = reader.snapshot(buffer);
-                    reader.drain(buffer, snapshot, 0, |_, _| panic!("nothing was recorded"));
+                    reader.drain(snapshot, 0, |_, _| panic!("nothing was recorded"));
                 }
                 reader.release(buffer);
             }

@@ -66,6 +66,12 @@ pub struct Stats {
     pub spool_errors: u64,
     /// Records that earlier runs left and this one took over to send.
     pub recovered_records: u64,
+    /// Whether recording is crash-safe: [`Builder::crash_safe`](crate::Builder::crash_safe) asked for it, and the files could be made.
+    pub crash_safe: bool,
+    /// Bytes of its files beside the threads' buffers: blocks on their way, and what is known of streams.
+    pub crash_safe_bytes: u64,
+    /// Times that those files could not be written.
+    pub crash_safe_errors: u64,
     /// Events without a stream: recorded while a thread's own locals were destroyed, or by the allocator while the SDK allocated. Not emitted rows.
     pub unattributed: u64,
     /// Texts of the server about what is recorded that were put in force.

@@ -41,6 +41,11 @@ impl Sampler {
         Self { newest: start, older: start, rate: None, anchor_ns: start.wall_ns - start.monotonic_ns, suspended_ns }
     }
 
+    /// The newest sample at which blocks were sealed, the anchor, and ticks per nanosecond, 0 where not yet known.
+    pub(crate) fn known(&self) -> (TimeSample, i64, f64) {
+        (self.newest, self.anchor_ns, self.rate.unwrap_or(0.0))
+    }
+
     /// The window of a drain at `end`. The next drain's begins there when `closes`, as it does where all streams are sealed.
     ///
     /// Ticks that jump set the anchor anew, and so does a suspend of the machine, during which ticks and monotonic clock may both have stood still. A

@@ -2,14 +2,17 @@
 
 use crate::clock;
 use crate::control::Control;
+use crate::crash::{self, Crash};
+use crate::recover::recover;
 use crate::report::{Report, Stats};
 use crate::sampling::Sampling;
 use crate::settings::Settings;
 use crate::system::Monitor;
 use crate::worker::{self, Worker};
 use crate::{Error, Result, attachment, chunk, environment, filter, panic, process_info, wake};
-use framelake_transport::{ConnectOptions, Deliver, Options, Sender, connect_with};
+use framelake_transport::{ConnectOptions, Deliver, Options, Sender, connect_with, spool};
 use framelake_wire::ProcessId;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,8 +67,14 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     let exe = process_info::exe();
     let app = settings.properties.get("app").unwrap_or(&exe);
     let spool = settings.spool(environment::state_directory, app, own_carrier);
+    let mut spool = spool;
+    let crash_dir = settings.crash_dir(spool.as_ref());
+    if let (None, Some(dir)) = (&spool, &crash_dir) {
+        // What a crash leaves waits somewhere until it is sent.
+        spool = Some(spool::Options { dir: dir.clone(), bytes_max: settings.spool_bytes });
+    }
+    let crash = open_crash_safe(crash_dir.as_deref(), spool.as_ref(), &settings);
     let sender = Sender::start_with(carrier, Options { queue_bytes_max: settings.queue_bytes(), spool })?;
-    chunk::set_budget(settings.chunk_bytes());
     chunk::prepare(worker::FREE_CHUNKS);
     attachment::open(settings.attachment_bytes());
 
@@ -81,7 +90,7 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
         sampling: settings.keep_slow_frames.map(|factor| Sampling::new(factor, settings.staged_bytes())),
     };
     let monitor = Monitor::new(settings.system_period);
-    let worker = Worker::new(control.clone(), sender.clone(), options, start, process, monitor);
+    let worker = Worker::new(control.clone(), sender.clone(), options, start, process, monitor, crash);
     let thread = std::thread::Builder::new()
         .name("framelake-drain".into())
         .spawn(move || worker.run())
@@ -101,6 +110,36 @@ pub(crate) fn start(settings: Settings, carrier: Option<Box<dyn Deliver>>) -> Re
     filter::begin(settings.filter);
     clock::start_recording(clock, filter::level_max());
     Ok(Guard { process_id: Some(process_id), ended: false })
+}
+
+/// Brings to the spool what crashes left, and prepares the files of this recording where it is to be crash-safe and they can be made.
+fn open_crash_safe(dir: Option<&Path>, spool: Option<&spool::Options>, settings: &Settings) -> Option<Crash> {
+    if let Some(spool) = spool {
+        // Those of a recording that was crash-safe when this one is not are in the spool's directory as a rule.
+        let beside = dir.is_none_or(|dir| dir != spool.dir).then_some(spool.dir.as_path());
+        for dir in dir.into_iter().chain(beside).filter(|dir| dir.exists()) {
+            match recover(dir, &spool.dir) {
+                Ok(recovered) if recovered.processes > 0 => eprintln!(
+                    "framelake: an earlier run crashed; {} blocks that it had sealed and {} events that it had not are sent too",
+                    recovered.sealed_blocks, recovered.cut_events
+                ),
+                Ok(_) => {}
+                Err(error) => eprintln!("framelake: {error}"),
+            }
+        }
+    }
+    chunk::set_budget(settings.chunk_bytes());
+    let dir = dir?;
+    match Crash::open(dir, settings.chunk_bytes() / chunk::CHUNK_BYTES) {
+        Ok(crash) => Some(crash),
+        Err(error) => {
+            eprintln!(
+                "framelake: recording is not crash-safe: files in {} cannot be made or mapped: {error}; set FRAMELAKE_CRASH_SAFE to a directory with room, or to off",
+                dir.display()
+            );
+            None
+        }
+    }
 }
 
 /// The recording; none in a process that was forked off.
@@ -184,11 +223,14 @@ fn at_exit_and_fork() {
         // Nothing but stores: other threads may hold any lock, the allocator's too.
         worker::stop_recording();
         FORKED.store(true, Relaxed);
+        // Nothing but system calls: what the child's threads still store must not reach the parent's files.
+        crash::forked();
     }
     extern "C" fn end() {
         if let Some(session) = current() {
             let _ = session.stop(session.shutdown_timeout, "exit".to_owned());
         }
+        crash::at_exit();
     }
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {

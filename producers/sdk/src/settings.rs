@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) spool: Spool,
     pub(crate) spool_bytes: u64,
+    pub(crate) crash_safe: CrashSafe,
     pub(crate) version: String,
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) parent: Option<ProcessId>,
@@ -59,6 +60,15 @@ pub(crate) enum Spool {
     At(PathBuf),
 }
 
+/// Where the files of a crash-safe recording are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CrashSafe {
+    Off,
+    /// In the spool's directory.
+    BesideSpool,
+    At(PathBuf),
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -66,6 +76,7 @@ impl Default for Settings {
             ca_file: None,
             spool: Spool::Default,
             spool_bytes: spool::Options::BYTES_MAX,
+            crash_safe: CrashSafe::Off,
             version: String::new(),
             properties: BTreeMap::new(),
             parent: None,
@@ -144,6 +155,15 @@ impl Settings {
             Spool::At(dir) => dir.clone(),
         };
         Some(spool::Options { dir, bytes_max: self.spool_bytes })
+    }
+
+    /// The directory of a crash-safe recording, where it is to be one and has a place.
+    pub(crate) fn crash_dir(&self, spool: Option<&spool::Options>) -> Option<PathBuf> {
+        match &self.crash_safe {
+            CrashSafe::Off => None,
+            CrashSafe::BesideSpool => spool.map(|spool| spool.dir.clone()),
+            CrashSafe::At(dir) => Some(dir.clone()),
+        }
     }
 
     /// What the sending queue may take: 24 MiB of 64 less what attachments and spans that wait for their frames may, seven minutes of 10,000 events a second. What is left is for encoders,
@@ -255,6 +275,7 @@ mod tests {
                     process_id,
                     bytes: vec![index as u8; bytes],
                     rows,
+                    hold: Default::default(),
                 });
             }
             sender.dispatch();

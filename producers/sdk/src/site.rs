@@ -2,6 +2,7 @@
 
 use crate::aggregate::NO_PLACE;
 use crate::clock::OFF;
+use crate::crash::names;
 use crate::filter;
 use crate::thread::{self, Busy};
 use framelake_wire::{encode, limits::STRING_BYTES_MAX};
@@ -186,6 +187,7 @@ impl CallSite {
 fn push(sites: &mut Vec<&'static Registered>, site: Registered) -> u32 {
     sites.push(Box::leak(Box::new(site)));
     COUNT.store(sites.len(), Release);
+    names::sites(sites);
     u32::try_from(sites.len()).unwrap_or(0)
 }
 
@@ -224,6 +226,11 @@ impl Registered {
 static SITES: Mutex<Vec<&'static Registered>> = Mutex::new(Vec::new());
 /// How many there are, so that the background thread takes the lock only for new ones.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Calls `f` with all call sites while none is added.
+pub(crate) fn with_all(f: impl FnOnce(&[&'static Registered])) {
+    f(&SITES.lock().unwrap_or_else(PoisonError::into_inner));
+}
 
 /// Appends to `known` the call sites registered since.
 pub(crate) fn refresh(known: &mut Vec<&'static Registered>) {

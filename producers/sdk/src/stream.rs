@@ -1,11 +1,12 @@
 //! A stream as the background thread keeps it: its encoder, its counts, and the sealing of its blocks.
 
+use crate::crash::state::StreamState;
 use crate::dictionary::Dictionary;
 use crate::report::{KindStats, Stats, StreamReport};
 use crate::sampler::Window;
-use framelake_transport::{Outgoing, Rows, Sender};
+use framelake_transport::{Hold, Outgoing, Rows, Sender};
 use framelake_wire::encode::{
-    AsyncEncoder, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, Seal, SpanEncoder, ThreadId,
+    self, AsyncEncoder, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, Saved, Seal, SpanEncoder, ThreadId,
 };
 use framelake_wire::{Block, BlockId, ProcessId, StreamId, StreamKind};
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use std::collections::BTreeMap;
 pub(crate) trait Encode {
     fn is_empty(&self) -> bool;
     fn is_full(&self) -> bool;
-    fn seal(&mut self, seal: &Seal<'_>, dictionary: &Dictionary) -> Block;
+    fn seal(&mut self, seal: &Seal<'_>, dictionary: &impl encode::Dictionary) -> Block;
+    fn save(&self, out: &mut Vec<u8>);
 }
 
 macro_rules! encode {
@@ -28,8 +30,11 @@ macro_rules! encode {
             fn is_full(&self) -> bool {
                 self.is_full()
             }
-            fn seal(&mut self, seal: &Seal<'_>, dictionary: &Dictionary) -> Block {
+            fn seal(&mut self, seal: &Seal<'_>, dictionary: &impl encode::Dictionary) -> Block {
                 self.seal(seal, dictionary)
+            }
+            fn save(&self, out: &mut Vec<u8>) {
+                Saved::save(self, out);
             }
         }
     )*};
@@ -80,20 +85,53 @@ impl<E: Encode> Stream<E> {
         }
     }
 
+    /// The stream that `state` was written of, with its encoder.
+    pub(crate) fn resumed(state: &StreamState, encoder: E, kind: StreamKind, thread: Option<ThreadId>) -> Self {
+        Self {
+            encoder,
+            kind,
+            stream_id: state.stream_id(),
+            thread,
+            thread_name: String::new(),
+            sequence: state.sequence,
+            ordinals: state.ordinals,
+            rows: state.rows,
+            dropped: state.dropped,
+            sampled: 0,
+            sampled_unsealed: 0,
+        }
+    }
+
+    /// What is to be known of it to go on behind its last block.
+    pub(crate) fn state(&self, losses: &BTreeMap<StreamId, u64>) -> StreamState {
+        let mut encoder = Vec::new();
+        self.encoder.save(&mut encoder);
+        StreamState {
+            kind: self.kind.as_str().to_owned(),
+            stream_id: *self.stream_id.as_bytes(),
+            sequence: self.sequence,
+            ordinals: self.ordinals,
+            rows: self.rows,
+            dropped: self.dropped,
+            lost: losses.get(&self.stream_id).copied().unwrap_or(0),
+            encoder,
+        }
+    }
+
     /// Seals a block where one more event might not fit.
     #[inline]
-    pub(crate) fn seal_full(&mut self, outlet: &mut Outlet<'_>) {
+    pub(crate) fn seal_full(&mut self, outlet: &mut Outlet<'_, impl encode::Dictionary>) {
         if self.encoder.is_full() {
             self.seal(outlet);
         }
     }
 
     /// Seals what was recorded since the last block, if anything was.
-    pub(crate) fn seal(&mut self, outlet: &mut Outlet<'_>) {
+    pub(crate) fn seal(&mut self, outlet: &mut Outlet<'_, impl encode::Dictionary>) {
         if self.encoder.is_empty() {
             return;
         }
-        let Outlet { window, .. } = *outlet;
+        let window = outlet.window;
         let seal = Seal {
             process_id: outlet.process_id,
             stream_id: self.stream_id,
@@ -128,13 +166,18 @@ impl<E: Encode> Stream<E> {
         outlet.stats.bytes_sealed += bytes.len() as u64;
         outlet.sealed += 1;
         outlet.kinds.entry(self.stream_id).or_insert_with(|| self.kind.clone());
-        outlet.sender.push(Outgoing {
+        let record = Outgoing {
             topic: self.kind.topic(),
             is_attachment: self.kind == StreamKind::ATTACHMENT,
             process_id: outlet.process_id,
             bytes,
             rows: Some(rows),
-        });
+            hold: Hold::default(),
+        };
+        match &mut outlet.to {
+            Destination::Sender(sender) => sender.push(record),
+            Destination::Kept(records) => records.push(record),
+        }
     }
 
     /// What became of it; `None` when it recorded nothing.
@@ -158,12 +201,12 @@ impl<E: Encode> Stream<E> {
 }
 
 /// Where sealed blocks go, and what they need to be sealed.
-pub(crate) struct Outlet<'a> {
+pub(crate) struct Outlet<'a, D = Dictionary> {
     pub(crate) process_id: ProcessId,
     pub(crate) clock_domain: &'static str,
     pub(crate) window: Window,
-    pub(crate) dictionary: &'a Dictionary,
-    pub(crate) sender: &'a Sender,
+    pub(crate) dictionary: &'a D,
+    pub(crate) to: Destination<'a>,
     /// Rows lost after they were sealed, by stream.
     pub(crate) losses: &'a BTreeMap<StreamId, u64>,
     /// The kinds of the streams that sealed blocks, so that later losses can be counted by kind.
@@ -171,6 +214,13 @@ pub(crate) struct Outlet<'a> {
     pub(crate) stats: &'a mut Stats,
     /// Blocks sealed into this outlet.
     pub(crate) sealed: u64,
+}
+
+/// Where sealed blocks go.
+pub(crate) enum Destination<'a> {
+    Sender(&'a Sender),
+    /// Until they are written down.
+    Kept(&'a mut Vec<Outgoing>),
 }
 
 /// The counts of streams of `kind`.

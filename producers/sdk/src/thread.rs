@@ -1,9 +1,8 @@
 //! Which buffer the calling thread writes to.
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Handle};
 use crossbeam_queue::SegQueue;
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::LocalKey;
 
@@ -60,7 +59,7 @@ pub(crate) fn set_current_async(id: u64) -> u64 {
 }
 
 /// Buffers that the background thread has not seen yet.
-static NEW: SegQueue<Arc<Buffer>> = SegQueue::new();
+static NEW: SegQueue<Handle> = SegQueue::new();
 
 /// Events that could not be attributed to any stream: recorded while the thread's own locals are destroyed, or by the allocator while the SDK
 /// itself allocates. They have no ordinals.
@@ -100,11 +99,11 @@ pub(crate) fn registered() -> Option<&'static Buffer> {
     }
     let _busy = Busy::enter()?;
     let (name, number) = this_thread();
-    let buffer = Arc::new(Buffer::new(name, number));
+    let buffer = Handle::new(name, number);
     OWNER
         .try_with(|owner| {
             // SAFETY: `owner` keeps the buffer alive, and takes the reference out of `CURRENT` before it lets go.
-            let reference: &'static Buffer = unsafe { &*Arc::as_ptr(&buffer) };
+            let reference = unsafe { buffer.as_static() };
             NEW.push(buffer.clone());
             *owner.borrow_mut() = Some(Owner(buffer));
             CURRENT.set(reference);
@@ -114,7 +113,7 @@ pub(crate) fn registered() -> Option<&'static Buffer> {
 }
 
 /// A buffer made since, if there is one.
-pub(crate) fn next_new() -> Option<Arc<Buffer>> {
+pub(crate) fn next_new() -> Option<Handle> {
     NEW.pop()
 }
 
@@ -129,7 +128,7 @@ pub(crate) fn unattributed() -> u64 {
     UNATTRIBUTED.load(Relaxed)
 }
 
-struct Owner(Arc<Buffer>);
+struct Owner(Handle);
 
 impl Drop for Owner {
     fn drop(&mut self) {

@@ -2,9 +2,11 @@
 
 use crate::aggregate::Seen;
 use crate::attachment::{self, Attachments};
-use crate::buffer::Buffer;
+use crate::buffer::Handle;
 use crate::clock;
 use crate::control::{Control, Stop};
+use crate::crash::Crash;
+use crate::crash::state::{State, ThreadState};
 use crate::dictionary::Dictionary;
 use crate::event::Lost;
 use crate::merge::{Merge, Shared};
@@ -13,10 +15,10 @@ use crate::report::{Report, Stats, StreamReport};
 use crate::sampler::Sampler;
 use crate::sampling::{Decided, Sampling, Staged};
 use crate::server_control::ServerControl;
-use crate::stream::{Outlet, Stream, kind_stats};
+use crate::stream::{Destination, Outlet, Stream, kind_stats};
 use crate::system::Monitor;
 use crate::{chunk, thread, wake};
-use framelake_transport::{Outgoing, Sender};
+use framelake_transport::{Hold, Outgoing, Sender};
 use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
 use framelake_wire::{Process, StreamId, StreamKind, TimeSample, Topic};
 use std::collections::BTreeMap;
@@ -32,9 +34,11 @@ const ENDED_STREAMS_MAX: usize = 65_536;
 
 /// The property of a process whose spans are sampled that says how many were left out, as of the last `Process` record.
 const SAMPLED_SPANS: &str = "framelake.sampled_spans";
+/// When a crash-safe recording is drained first.
+const CRASH_SAFE_FIRST: Duration = Duration::from_millis(50);
 
 /// Buffers that outlive a recording, with how far they were read: threads keep theirs.
-static KEPT: Mutex<Vec<(Arc<Buffer>, Reader)>> = Mutex::new(Vec::new());
+static KEPT: Mutex<Vec<(Handle, Reader)>> = Mutex::new(Vec::new());
 
 /// How it works.
 pub(crate) struct Options {
@@ -72,10 +76,12 @@ pub(crate) struct Worker {
     ended: Vec<StreamReport>,
     ended_left_out: u64,
     stats: Stats,
+    /// Where recording is crash-safe. Then every drain seals all that was read.
+    crash: Option<Crash>,
 }
 
 struct ThreadStream {
-    buffer: Arc<Buffer>,
+    buffer: Handle,
     reader: Reader,
     snapshot: Snapshot,
     id: ThreadId,
@@ -95,6 +101,7 @@ impl Worker {
         start: TimeSample,
         process: Process,
         monitor: Monitor,
+        crash: Option<Crash>,
     ) -> Self {
         let Options { period, clock, server_control, sampling } = options;
         let mut worker = Self {
@@ -124,6 +131,7 @@ impl Worker {
             ended: Vec::new(),
             ended_left_out: 0,
             stats: Stats::default(),
+            crash,
         };
         let kept = std::mem::take(&mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner));
         for (buffer, reader) in kept {
@@ -132,9 +140,11 @@ impl Worker {
         worker.add_new();
         for thread in &mut worker.threads {
             let snapshot = thread.reader.snapshot(&thread.buffer);
-            thread.reader.drain(&thread.buffer, snapshot, 0, |_, _| {});
+            thread.reader.drain(snapshot, 0, |_, _| {});
+            thread.reader.settle(&thread.buffer);
             thread.counted.read(&thread.buffer, |_, _, _| {});
         }
+        worker.commit(&mut Vec::new());
         worker
     }
 
@@ -142,7 +152,9 @@ impl Worker {
     pub(crate) fn run(mut self) {
         let _ended = Ended(self.control.clone());
         self.send_process();
-        let mut next = Instant::now() + self.period;
+        // Ticks cannot be made into time before two samples were taken: a program that crashes soon has them then.
+        let first = if self.crash.is_some() { self.period.min(CRASH_SAFE_FIRST) } else { self.period };
+        let mut next = Instant::now() + first;
         loop {
             let left = next.saturating_duration_since(Instant::now());
             if !left.is_zero() && !wake::take() {
@@ -169,6 +181,9 @@ impl Worker {
 
     /// Reads all buffers; seals every stream's block where `seal`, otherwise only full ones. With `at_once` spans do not wait for their frames.
     fn drain(&mut self, seal: bool, at_once: bool) {
+        // What was read and not sealed would be nowhere but in memory.
+        let seal = seal || self.crash.is_some();
+        let at_once = at_once || self.crash.is_some();
         let _ = wake::take();
         self.count_losses();
         self.add_new();
@@ -179,12 +194,14 @@ impl Worker {
         // After the positions were read, so that every event to be drained is older than the sample.
         let end = clock::sample(self.clock);
         self.dictionary.refresh();
+        let mut blocks = Vec::new();
+        let settle = self.crash.is_none();
         let mut outlet = Outlet {
             process_id: self.process.process_id,
             clock_domain: clock::domain(self.clock),
             window: self.sampler.window(end, seal),
             dictionary: &self.dictionary,
-            sender: &self.sender,
+            to: if settle { Destination::Sender(&self.sender) } else { Destination::Kept(&mut blocks) },
             losses: &self.losses,
             kinds: &mut self.kinds,
             stats: &mut self.stats,
@@ -198,12 +215,15 @@ impl Worker {
         for marks in [true, false] {
             for thread in self.threads.iter_mut().filter(|thread| thread.marks == marks) {
                 thread.drain(end.ticks, merge, shared, sampling.as_mut(), &mut outlet);
+                if settle {
+                    thread.settle();
+                }
             }
         }
         if let Some(sampling) = sampling {
             sampling.frames.watch(end.ticks);
             for thread in &mut self.threads {
-                thread.settle(sampling, at_once, &mut outlet);
+                thread.decide(sampling, at_once, &mut outlet);
             }
         }
         if seal {
@@ -226,7 +246,15 @@ impl Worker {
             self.shared.frames.seal(&mut outlet);
             self.shared.asyncs.seal(&mut outlet);
         }
-        if outlet.sealed > 0 {
+        let sealed = outlet.sealed;
+        if !settle {
+            self.commit(&mut blocks);
+            self.threads.iter_mut().for_each(ThreadStream::settle);
+            self.step("settled");
+            blocks.drain(..).for_each(|block| self.sender.push(block));
+            self.step("sent");
+        }
+        if sealed > 0 {
             self.sender.dispatch();
         }
         if seal {
@@ -244,13 +272,60 @@ impl Worker {
         chunk::prepare(self.free_chunks);
     }
 
+    /// Writes down that all went this far, where recording is crash-safe.
+    fn commit(&mut self, blocks: &mut [Outgoing]) {
+        let Some(mut crash) = self.crash.take() else { return };
+        let state = self.state();
+        crash.commit(state, blocks);
+        self.crash = Some(crash);
+    }
+
+    fn step(&self, name: &str) {
+        if let Some(crash) = &self.crash {
+            crash.step(name);
+        }
+    }
+
+    /// What is to be known to go on from here.
+    fn state(&self) -> State {
+        let (newest, anchor_ns, rate) = self.sampler.known();
+        let thread = |thread: &ThreadStream| {
+            let (position, lost) = thread.reader.position();
+            ThreadState {
+                incarnation: thread.buffer.incarnation().unwrap_or(0),
+                ended: thread.snapshot.ended,
+                position,
+                lost,
+                name: thread.id.0,
+                spans: thread.spans.state(&self.losses),
+            }
+        };
+        State {
+            process: self.process.encode(),
+            clock_domain: clock::domain(self.clock).to_owned(),
+            newest,
+            anchor_ns,
+            rate,
+            names: self.dictionary.threads().to_vec(),
+            threads: self.threads.iter().map(thread).collect(),
+            streams: vec![
+                self.shared.logs.state(&self.losses),
+                self.shared.metrics.state(&self.losses),
+                self.shared.frames.state(&self.losses),
+                self.shared.asyncs.state(&self.losses),
+                self.attachments.stream.state(&self.losses),
+            ],
+            ..State::default()
+        }
+    }
+
     fn add_new(&mut self) {
         while let Some(buffer) = thread::next_new() {
             self.add(buffer, Reader::default());
         }
     }
 
-    fn add(&mut self, buffer: Arc<Buffer>, reader: Reader) {
+    fn add(&mut self, buffer: Handle, reader: Reader) {
         let id = self.dictionary.add_thread(&buffer.name, buffer.number);
         let spans = Stream::new(StreamKind::SPAN, SpanEncoder::new(), Some((id, &buffer.name)));
         let (snapshot, counted, staged, marks) = Default::default();
@@ -293,6 +368,7 @@ impl Worker {
             process_id: self.process.process_id,
             bytes: self.process.encode(),
             rows: None,
+            hold: Hold::default(),
         });
         self.process.revision += 1;
         self.process_sent = Instant::now();
@@ -340,6 +416,9 @@ impl Worker {
             read_back_records: sender.read_back_records,
             spool_errors: sender.spool_errors,
             recovered_records: sender.recovered_records,
+            crash_safe: self.crash.is_some(),
+            crash_safe_bytes: self.crash.as_ref().map_or(0, Crash::bytes),
+            crash_safe_errors: self.crash.as_ref().map_or(0, Crash::errors),
             unattributed: thread::unattributed(),
             control_texts: self.server_control.as_ref().map_or(0, ServerControl::texts),
             control_errors: self.server_control.as_ref().map_or(0, ServerControl::errors),
@@ -351,9 +430,10 @@ impl Worker {
     fn end(mut self, stop: &Stop) {
         stop_recording();
         attachment::close();
-        self.drain(true, true);
+        // Before the drain, so that what is written down with it says how the process ended.
         self.process.end_time = Some(clock::wall_ns());
         self.process.exit_reason = Some(stop.reason.clone());
+        self.drain(true, true);
         self.send_process();
         let undelivered = self.sender.shutdown(stop.deadline.saturating_duration_since(Instant::now()));
         self.count_losses();
@@ -380,6 +460,9 @@ impl Worker {
             spooled_records: undelivered.spooled_records,
             spooled_rows: undelivered.spooled_rows,
         };
+        if let Some(crash) = self.crash.take() {
+            crash.end(undelivered.records == 0);
+        }
         let kept = self.threads.drain(..).map(|thread| (thread.buffer, thread.reader));
         KEPT.lock().unwrap_or_else(PoisonError::into_inner).extend(kept);
         self.control.ended(Some(report));
@@ -395,8 +478,8 @@ impl ThreadStream {
         mut sampling: Option<&mut Sampling>,
         outlet: &mut Outlet<'_>,
     ) {
-        let Self { buffer, reader, snapshot, id, spans, staged, marks, .. } = self;
-        reader.drain(buffer, *snapshot, now, |ticks, event| {
+        let Self { reader, snapshot, id, spans, staged, marks, .. } = self;
+        reader.drain(*snapshot, now, |ticks, event| {
             if !is_of_spans(&event) {
                 if let (Event::Frame, Some(sampling)) = (event, &mut sampling) {
                     *marks = true;
@@ -416,7 +499,6 @@ impl ThreadStream {
             }
         });
         if snapshot.ended {
-            reader.release(buffer);
             // Nobody is left to end them.
             if let Some(sampling) = sampling
                 && staged.depth() > 0
@@ -431,9 +513,17 @@ impl ThreadStream {
     }
 
     /// Encodes the spans whose frames are known by now, or all of them.
-    fn settle(&mut self, sampling: &mut Sampling, at_once: bool, outlet: &mut Outlet<'_>) {
+    fn decide(&mut self, sampling: &mut Sampling, at_once: bool, outlet: &mut Outlet<'_>) {
         let Self { spans, staged, .. } = self;
         staged.settle(sampling, at_once, &mut |decided| encode_decided(spans, decided, outlet));
+    }
+
+    /// Gives back what was drained.
+    fn settle(&mut self) {
+        self.reader.settle(&self.buffer);
+        if self.snapshot.ended {
+            self.reader.release(&self.buffer);
+        }
     }
 }
 

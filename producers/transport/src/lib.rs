@@ -28,6 +28,7 @@ mod endpoint;
 mod error;
 #[cfg(feature = "http")]
 mod http;
+pub mod journal;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod outgoing;
@@ -44,7 +45,7 @@ pub use error::{Error, Result};
 pub use http::Http;
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
-pub use outgoing::{Outgoing, Rows};
+pub use outgoing::{Hold, Outgoing, Rows};
 pub use queue::Queue;
 pub use recover::{Recovered, recover};
 pub use sender::{Options, Sender, Stats, Undelivered};

@@ -1,6 +1,7 @@
 //! A record on its way.
 
 use framelake_wire::{ProcessId, StreamId, Topic};
+use std::sync::Arc;
 
 /// An encoded record and what has to be known to send it, or to count its loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,48 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
     /// What is lost with it; `None` for records that hold no rows.
     pub rows: Option<Rows>,
+    /// Keeps what else holds it, such as a [journal](crate::journal), until the record reached its end.
+    pub hold: Hold,
 }
+
+/// Dropped when a record reached its end: it was acknowledged, refused or shed, or waits on disk. A copy of a record holds nothing.
+#[derive(Debug, Default)]
+pub struct Hold(Option<Arc<()>>);
+
+impl Hold {
+    /// A hold that can tell whether there are others.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Some(Arc::new(())))
+    }
+
+    /// The same once more.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// Whether nobody shares it any more.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.0.as_ref().is_none_or(|held| Arc::strong_count(held) == 1)
+    }
+}
+
+impl Clone for Hold {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
+/// Who holds a record is no part of it.
+impl PartialEq for Hold {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Hold {}
 
 /// Rows of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -182,7 +182,14 @@ mod tests {
         let mut bytes = Vec::new();
         bytes.reserve_exact(KIB - size_of::<Outgoing>());
         bytes.push(number);
-        Outgoing { topic, is_attachment: false, process_id: ProcessId::from_bytes([1; 16]), bytes, rows }
+        Outgoing {
+            topic,
+            is_attachment: false,
+            process_id: ProcessId::from_bytes([1; 16]),
+            bytes,
+            rows,
+            hold: Default::default(),
+        }
     }
 
     const KIB: usize = 1024;

@@ -8,8 +8,8 @@
 //!
 //! Not synced: what was written outlives the program, not the machine. Only the sending thread reads and writes here.
 
-mod files;
-mod segment;
+pub(crate) mod files;
+pub(crate) mod segment;
 
 use crate::queue::{ATTACHMENTS, CLASSES, PROCESSES};
 use crate::{Outgoing, Rows};

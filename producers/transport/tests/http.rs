@@ -26,6 +26,7 @@ fn span(number: u8, bytes: usize) -> Outgoing {
         process_id: ProcessId::from_bytes([9; 16]),
         bytes: vec![number; bytes],
         rows: Some(Rows { stream_id: StreamId::from_bytes([number; 16]), count: 1 }),
+        hold: Default::default(),
     }
 }
 
@@ -58,6 +59,7 @@ fn process() -> Outgoing {
         process_id: process.process_id,
         bytes: process.encode(),
         rows: None,
+        hold: Default::default(),
     }
 }
 

@@ -66,6 +66,7 @@ fn records_arrive_byte_for_byte_in_the_partition_of_their_process_with_readable_
         process_id: process.process_id,
         bytes: bytes.clone(),
         rows: None,
+        hold: Default::default(),
     });
     assert!(sender.flush(SOON), "{:?}", sender.stats());
     assert_eq!(sender.shutdown(SOON).records, 0);

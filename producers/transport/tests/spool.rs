@@ -28,7 +28,14 @@ fn record(topic: Topic, stream: u8, number: u32, bytes: usize) -> Outgoing {
     content.resize(bytes.max(5), (number % 251) as u8);
     content.shrink_to_fit();
     let rows = Some(Rows { stream_id: StreamId::from_bytes([stream; 16]), count: 1 });
-    Outgoing { topic, is_attachment: false, process_id: ProcessId::from_bytes([9; 16]), bytes: content, rows }
+    Outgoing {
+        topic,
+        is_attachment: false,
+        process_id: ProcessId::from_bytes([9; 16]),
+        bytes: content,
+        rows,
+        hold: Default::default(),
+    }
 }
 
 fn span(number: u32) -> Outgoing {

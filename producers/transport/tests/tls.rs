@@ -73,8 +73,14 @@ fn deliver(server: &Server, ca_file: Option<PathBuf>) -> Outcome {
     let endpoint: Endpoint = server.url.parse().unwrap();
     let mut carrier = connect_with(&endpoint, &ConnectOptions { ca_file }).unwrap();
     let process_id = ProcessId::from_bytes([1; 16]);
-    let record =
-        Outgoing { topic: Topic::Spans, is_attachment: false, process_id, bytes: vec![1; 100_000], rows: None };
+    let record = Outgoing {
+        topic: Topic::Spans,
+        is_attachment: false,
+        process_id,
+        bytes: vec![1; 100_000],
+        rows: None,
+        hold: Default::default(),
+    };
     carrier.deliver(&[record], Instant::now() + Duration::from_secs(10))
 }
 

@@ -13,6 +13,7 @@ mod core;
 mod frames;
 mod logs;
 mod metrics;
+mod saved;
 mod spans;
 
 use crate::{BlockId, ProcessId, StreamId, StreamKind, TimeSample};
@@ -21,6 +22,7 @@ pub use attachments::{Attachment, AttachmentEncoder};
 pub use frames::FrameEncoder;
 pub use logs::LogEncoder;
 pub use metrics::{MetricEncoder, Value};
+pub use saved::{Known, Saved};
 pub use spans::SpanEncoder;
 
 /// A call site's number, dense in the process from 0.

@@ -60,6 +60,19 @@ impl<'a> Raw<'a> {
         self.words
     }
 
+    /// Whether a program could have stored this: every code is one, and no text is longer than texts may be. For words that somebody else kept.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let rest = self.codes.checked_shr(4 * self.count as u32).unwrap_or(0);
+        let known = |code: u8| code != Arg::None.code() && code <= Arg::Text("").code();
+        let codes = (0..self.count).all(|index| known(code(self.codes, index)));
+        let texts = self.iter().all(|arg| match arg {
+            Arg::Str(text) | Arg::Text(text) => text.len() <= STRING_BYTES_MAX,
+            _ => true,
+        });
+        rest == 0 && texts && (codes || (self.count == 1 && self.codes == WHOLE))
+    }
+
     /// The arguments.
     pub fn iter(&self) -> impl Iterator<Item = Arg<'a>> + use<'a> {
         let (codes, mut words) = (self.codes, self.words);

@@ -9,7 +9,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-const CLASS_NAMES: [&str; CLASSES] = ["processes", "logs", "attachments", "metrics", "spans"];
+/// The names of the classes in those of files.
+pub(crate) const CLASS_NAMES: [&str; CLASSES] = ["processes", "logs", "attachments", "metrics", "spans"];
 
 /// The right to files of one id, as long as this is held.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Owner {
 }
 
 /// A file that was not there before, for its owner alone.
-pub(super) fn create_new(path: &Path) -> io::Result<File> {
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create_new(true);
     #[cfg(unix)]

@@ -3,12 +3,12 @@
 //! A record is its length (4 bytes) and CRC32C (4 bytes) of what follows: one byte of topic-name length, the topic's name, the process id (16),
 //! the stream id (16; zeros where the record has no rows), the rows (8; all ones where it has none), the record's own bytes. Numbers are little endian.
 
-use crate::{Outgoing, Rows};
+use crate::{Hold, Outgoing, Rows};
 use framelake_wire::{ProcessId, StreamId, Topic};
 use std::io::{self, Read};
 
 /// What a file of this version begins with.
-pub(super) const MAGIC: [u8; 8] = *b"FLSPOOL1";
+pub(crate) const MAGIC: [u8; 8] = *b"FLSPOOL1";
 /// Length and checksum.
 const PREFIX_BYTES: usize = 8;
 /// Topic-name length, process id, stream id, rows.
@@ -16,7 +16,7 @@ const FIXED_BYTES: usize = 1 + 16 + 16 + 8;
 const NO_ROWS: u64 = u64::MAX;
 
 /// What [`push`] adds for `record`.
-pub(super) fn record_bytes(record: &Outgoing) -> u64 {
+pub(crate) fn record_bytes(record: &Outgoing) -> u64 {
     (PREFIX_BYTES + FIXED_BYTES + record.topic.name().len() + record.bytes.len()) as u64
 }
 
@@ -24,7 +24,7 @@ pub(super) fn record_bytes(record: &Outgoing) -> u64 {
 ///
 /// # Panics
 /// A record of 4 GiB: none is sealed.
-pub(super) fn push(buffer: &mut Vec<u8>, record: &Outgoing) {
+pub(crate) fn push(buffer: &mut Vec<u8>, record: &Outgoing) {
     let begin = buffer.len();
     buffer.extend_from_slice(&[0; PREFIX_BYTES]);
     let topic = record.topic.name();
@@ -44,7 +44,7 @@ pub(super) fn push(buffer: &mut Vec<u8>, record: &Outgoing) {
 
 /// What stands next in a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     Record(Outgoing),
     /// The file ends behind the last record.
     End,
@@ -56,7 +56,7 @@ pub(super) enum Next {
 ///
 /// # Errors
 /// `input` cannot be read. That it ends too early is [`Next::Torn`].
-pub(super) fn next(input: &mut impl Read, left: u64) -> io::Result<Next> {
+pub(crate) fn next(input: &mut impl Read, left: u64) -> io::Result<Next> {
     if left == 0 {
         return Ok(Next::End);
     }
@@ -91,7 +91,7 @@ fn decode(mut content: Vec<u8>) -> Option<Outgoing> {
     let begin = content.len() - rest.len();
     content.drain(..begin);
     // Its file says whether it is, where somebody asks.
-    Some(Outgoing { topic, is_attachment: false, process_id, bytes: content, rows })
+    Some(Outgoing { topic, is_attachment: false, process_id, bytes: content, rows, hold: Hold::default() })
 }
 
 /// Fills `buffer`; `false` where the input ends before.
@@ -117,9 +117,24 @@ mod tests {
                 process_id,
                 bytes: b"process".to_vec(),
                 rows: None,
+                hold: Hold::default(),
             },
-            Outgoing { topic: Topic::Logs, is_attachment: false, process_id, bytes: Vec::new(), rows },
-            Outgoing { topic: Topic::Spans, is_attachment: false, process_id, bytes: vec![7; 300], rows },
+            Outgoing {
+                topic: Topic::Logs,
+                is_attachment: false,
+                process_id,
+                bytes: Vec::new(),
+                rows,
+                hold: Hold::default(),
+            },
+            Outgoing {
+                topic: Topic::Spans,
+                is_attachment: false,
+                process_id,
+                bytes: vec![7; 300],
+                rows,
+                hold: Hold::default(),
+            },
         ]
     }
 

@@ -2,9 +2,10 @@ use super::{
     Dictionary, Seal, SiteId, ThreadId,
     core::{Core, Sealed, Times},
     logs::ARGS_BYTES_MAX,
+    saved::{self, Known},
 };
 use crate::{
-    Block, TimeMap, UnixNanos,
+    Block, Error, Result, TimeMap, UnixNanos,
     columns::{
         asyncs::{self, NUMBERS_BYTES_MAX, OPEN_MAX, Relation, Relations},
         planes::Planes,
@@ -14,6 +15,7 @@ use crate::{
     limits::EVENTS_MAX,
     raw::{ARGS_MAX, Raw, RawBuf},
     varint,
+    varint::Reader,
 };
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
@@ -79,6 +81,8 @@ struct Early {
 const EARLY_AGE_MAX: u8 = 2;
 /// Most bytes of the fields of the open spans that a block names. Beyond that they are named without.
 const OPEN_FIELDS_BYTES_MAX: usize = 64 * 1024;
+/// Most open spans that are saved, the newest: those that are likeliest to have ended before whoever resumes. 65,536 × about 40 B = 2.5 MiB.
+const SAVED_MAX: usize = 65_536;
 
 impl AsyncEncoder {
     /// An encoder for a new stream: no span open, the first ordinal 0.
@@ -159,6 +163,62 @@ impl AsyncEncoder {
             || self.core.sites.len() + OPEN_MAX >= ENTRIES_MAX
             || self.core.threads.len() + OPEN_MAX >= ENTRIES_MAX
             || self.core.is_full(self.rows.len() * NUMBERS_BYTES_MAX, NEXT_BYTES)
+    }
+
+    pub(super) fn put_saved(&self, out: &mut Vec<u8>) {
+        varint::put(out, self.core.first_ordinal);
+        let mut newest: Vec<_> = self.open.iter().collect();
+        if newest.len() > SAVED_MAX {
+            newest.select_nth_unstable_by_key(SAVED_MAX, |(_, open)| std::cmp::Reverse(open.relation.ordinal));
+            newest.truncate(SAVED_MAX);
+        }
+        varint::put(out, newest.len() as u64);
+        for (&id, open) in newest {
+            let Begin::Time(begin) = open.begin else { unreachable!("set when the last block was sealed") };
+            varint::put(out, id);
+            saved::put_fields(out, open.site.0, open.fields.as_raw());
+            varint::put(out, u64::from(open.thread.0));
+            varint::put(out, open.relation.ordinal);
+            varint::put(out, open.relation.parent.map_or(0, |parent| parent + 1));
+            varint::put_signed(out, begin);
+        }
+        varint::put(out, self.early.len() as u64);
+        for (&id, early) in &self.early {
+            varint::put(out, id);
+            varint::put(out, early.ticks);
+            varint::put(out, u64::from(early.age));
+            varint::put(out, u64::from(early.fields.is_some()));
+            if let Some(fields) = &early.fields {
+                saved::put_args(out, fields.as_raw());
+            }
+        }
+    }
+
+    pub(super) fn take_saved(&mut self, reader: &mut Reader<'_>, known: Known) -> Result<()> {
+        const FIELD: &str = "saved async spans";
+        let first_ordinal = saved::take_ordinal(reader)?;
+        self.core.first_ordinal = first_ordinal;
+        for _ in 0..reader.unsigned(FIELD)? {
+            let id = reader.unsigned(FIELD)?;
+            let (shape, fields) = saved::take_fields(reader, known)?;
+            let thread = ThreadId(known.thread(reader)?);
+            let (ordinal, parent) = (reader.unsigned(FIELD)?, reader.unsigned(FIELD)?.checked_sub(1));
+            if ordinal >= first_ordinal || parent.is_some_and(|parent| parent >= first_ordinal || parent == ordinal) {
+                return Err(Error::invalid(FIELD, format!("ordinal {ordinal}, parent {parent:?}, of {first_ordinal}")));
+            }
+            let begin = Begin::Time(reader.signed(FIELD)?);
+            let relation = Relation { ordinal, parent };
+            self.open.insert(id, Open { relation, begin, site: SiteId(shape.site), thread, fields });
+        }
+        for _ in 0..reader.unsigned(FIELD)? {
+            let (id, ticks, age) = (reader.unsigned(FIELD)?, reader.unsigned(FIELD)?, reader.unsigned(FIELD)?);
+            let fields = match reader.unsigned(FIELD)? {
+                0 => None,
+                _ => Some(saved::take_args(reader)?),
+            };
+            self.early.insert(id, Early { ticks, fields, age: age.min(u64::from(EARLY_AGE_MAX)) as u8 });
+        }
+        Ok(())
     }
 
     /// The block of what was recorded since the last seal. Spans open now stay open.

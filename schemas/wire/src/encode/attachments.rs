@@ -1,9 +1,15 @@
-use super::{Dictionary, Seal, SiteId, ThreadId, core::Core, logs::points};
+use super::{
+    Dictionary, Seal, SiteId, ThreadId,
+    core::Core,
+    logs::points,
+    saved::{self, Known},
+};
 use crate::{
-    Block,
+    Block, Result,
     avro::cut,
     limits::{ATTACHMENT_PART_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, STRING_BYTES_MAX},
     varint,
+    varint::Reader,
 };
 use std::ops::Range;
 
@@ -111,6 +117,15 @@ impl AttachmentEncoder {
     pub fn has_room(&self, part_bytes: usize) -> bool {
         let columns = self.columns().iter().map(|column| column.len()).sum();
         !self.core.is_full(columns, part_bytes.min(ATTACHMENT_PART_BYTES_MAX) + Self::BESIDE_BYTES_MAX)
+    }
+
+    pub(super) fn put_saved(&self, out: &mut Vec<u8>) {
+        varint::put(out, self.core.first_ordinal);
+    }
+
+    pub(super) fn take_saved(&mut self, reader: &mut Reader<'_>, _known: Known) -> Result<()> {
+        self.core.first_ordinal = saved::take_ordinal(reader)?;
+        Ok(())
     }
 
     /// As [`super::SpanEncoder::seal`].

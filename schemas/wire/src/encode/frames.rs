@@ -1,11 +1,13 @@
 use super::{
     Dictionary, Seal,
     core::{Core, Sealed, Times},
+    saved::{self, Known},
 };
 use crate::{
-    Block, TimeMap,
+    Block, Error, Result, TimeMap,
     columns::frames::{Marks, Open, put_open, replay},
     varint,
+    varint::Reader,
 };
 
 /// Encodes the frame marks of a process. A frame lasts from one mark to the next; its row and ordinal are given as a span's
@@ -50,6 +52,23 @@ impl FrameEncoder {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.core.is_full(0, 64)
+    }
+
+    pub(super) fn put_saved(&self, out: &mut Vec<u8>) {
+        varint::put(out, self.core.first_ordinal);
+        // The distance of its ordinal is at least 1, and 0 says that there is none.
+        varint::put(out, self.open.map_or(0, |(ordinal, _)| self.core.first_ordinal - ordinal));
+        varint::put_signed(out, self.open.map_or(0, |(_, begin)| begin));
+    }
+
+    pub(super) fn take_saved(&mut self, reader: &mut Reader<'_>, _known: Known) -> Result<()> {
+        self.core.first_ordinal = saved::take_ordinal(reader)?;
+        let (back, begin) = (reader.unsigned("saved frame")?, reader.signed("saved frame")?);
+        if back > self.core.first_ordinal {
+            return Err(Error::invalid("saved frame", "an ordinal below 0"));
+        }
+        self.open = (back > 0).then(|| (self.core.first_ordinal - back, begin));
+        Ok(())
     }
 
     /// As [`super::SpanEncoder::seal`].

@@ -1,12 +1,14 @@
 use super::{
     Dictionary, Seal, SiteId, ThreadId,
     core::{Core, Sealed, Times},
+    saved::{self, Known},
 };
 use crate::{
-    Block, TimeMap,
+    Block, Result, TimeMap,
     columns::shapes::Shape,
     raw::{ARGS_MAX, Raw, RawBuf},
     varint,
+    varint::Reader,
 };
 
 /// Encodes the log lines of a process.
@@ -63,6 +65,15 @@ impl LogEncoder {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.core.is_full(self.sites.len() + self.threads.len(), ARGS_BYTES_MAX + 64)
+    }
+
+    pub(super) fn put_saved(&self, out: &mut Vec<u8>) {
+        varint::put(out, self.core.first_ordinal);
+    }
+
+    pub(super) fn take_saved(&mut self, reader: &mut Reader<'_>, _known: Known) -> Result<()> {
+        self.core.first_ordinal = saved::take_ordinal(reader)?;
+        Ok(())
     }
 
     /// As [`super::SpanEncoder::seal`].

@@ -2,8 +2,9 @@ use super::{
     Dictionary, PropertiesId, Seal, SiteId, ThreadId,
     core::Core,
     logs::{ARGS_BYTES_MAX, points},
+    saved::{self, Known},
 };
-use crate::{Arg, Block, columns::shapes::Shape, raw::Raw, varint};
+use crate::{Arg, Block, Result, columns::shapes::Shape, raw::Raw, varint, varint::Reader};
 
 /// A metric's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +84,15 @@ impl MetricEncoder {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.core.is_full(self.sites.len() + self.threads.len() + self.sets.len(), ARGS_BYTES_MAX + 64)
+    }
+
+    pub(super) fn put_saved(&self, out: &mut Vec<u8>) {
+        varint::put(out, self.core.first_ordinal);
+    }
+
+    pub(super) fn take_saved(&mut self, reader: &mut Reader<'_>, _known: Known) -> Result<()> {
+        self.core.first_ordinal = saved::take_ordinal(reader)?;
+        Ok(())
     }
 
     /// As [`super::SpanEncoder::seal`].

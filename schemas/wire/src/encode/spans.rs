@@ -2,9 +2,10 @@ use super::{
     Dictionary, Seal, SiteId,
     core::{Core, Sealed, Times},
     logs::ARGS_BYTES_MAX,
+    saved::{self, Known},
 };
 use crate::{
-    Block, TimeMap,
+    Block, Error, Result, TimeMap,
     columns::{
         shapes::Shape,
         spans::{BEGIN, Begins, END, END_TRUNCATED, Events, OPEN_BYTES_MAX, Open, put_open, replay},
@@ -115,6 +116,48 @@ impl SpanEncoder {
         // Truncated ends have one byte of code and one of ticks, but the first.
         const NEXT_BYTES: usize = 2 * SPAN_DEPTH_MAX + 32 + ARGS_BYTES_MAX;
         self.core.is_full(self.edges.len() + self.stack.len() * OPEN_BYTES_MAX, NEXT_BYTES)
+    }
+
+    pub(super) fn put_saved(&self, out: &mut Vec<u8>) {
+        varint::put(out, self.core.first_ordinal);
+        varint::put(out, self.beyond as u64);
+        varint::put(out, self.stack.len() as u64);
+        let shapes = self.core.sites.used();
+        let with_fields = self.fields_of_open();
+        let mut with_fields = with_fields.iter();
+        for open in &self.stack {
+            let shape = shapes[open.site as usize];
+            let fields = if shape.count > 0 { with_fields.next() } else { None };
+            saved::put_fields(out, shape.site, fields.map(RawBuf::as_raw).unwrap_or_default());
+            varint::put(out, open.ordinal);
+            varint::put_signed(out, open.begin);
+            varint::put_signed(out, open.child_ns);
+        }
+    }
+
+    pub(super) fn take_saved(&mut self, reader: &mut Reader<'_>, known: Known) -> Result<()> {
+        const FIELD: &str = "saved spans";
+        let first_ordinal = saved::take_ordinal(reader)?;
+        self.core.first_ordinal = first_ordinal;
+        self.beyond = usize::try_from(reader.unsigned(FIELD)?).unwrap_or(usize::MAX);
+        self.depth = Error::within(FIELD, reader.unsigned(FIELD)?, SPAN_DEPTH_MAX)?;
+        let (mut shapes, mut fields) = (Vec::new(), Vec::new());
+        for _ in 0..self.depth {
+            let (shape, args) = saved::take_fields(reader, known)?;
+            let (ordinal, begin, child_ns) = (reader.unsigned(FIELD)?, reader.signed(FIELD)?, reader.signed(FIELD)?);
+            let after = self.stack.last().is_none_or(|around| around.ordinal < ordinal);
+            if !after || ordinal >= first_ordinal || child_ns < 0 {
+                return Err(Error::invalid(FIELD, "not in the order of their ordinals"));
+            }
+            // `carry` numbers them.
+            self.stack.push(Open { site: 0, ordinal, begin, child_ns, args: 0 });
+            if shape.count > 0 {
+                fields.push(args);
+            }
+            shapes.push(shape);
+        }
+        self.carry(&shapes, fields);
+        Ok(())
     }
 
     /// The block of what was recorded since the last seal. Spans open now stay open and begin the next block.

@@ -1,0 +1,254 @@
+//! Crash safety, the recording side: after each drain it is written down how far everything went, so that whoever finds the files of a killed
+//! process ([`crate::recover`]) can go on from there. Nothing of this is on the hot path.
+//!
+//! # The files
+//! All in one directory, all beginning with one id:
+//! - `ID.crash`: the [mapping], with threads' buffers and chunks. Its lock says whether the process lives.
+//! - `ID.names`: call sites and property sets, appended when they are registered, before any event carries their number.
+//! - `ID.NUMBER.CLASS.blocks`: the [journal](framelake_transport::journal), blocks not known to have reached the server.
+//! - `ID.NUMBER.state`: [`State`]s, each whole and framed with its checksum; of the newest file the last one that is whole holds.
+//! - `ID.cut`: made by a recovery, see there.
+//!
+//! # Why nothing is lost, doubled or changed
+//! With crash safety every drain seals everything it read, so a state lies between blocks. A drain *n* then does, in this order:
+//! 1. its blocks are appended to the journal;
+//! 2. state *n* is appended to the state file: positions of readers, streams' sequences and what is open, and how far the journal counts;
+//! 3. chunks that were read go back to the pool, and threads may start theirs over;
+//! 4. the blocks are handed to the sender.
+//!
+//! The whole frame of 2 is the commit. A process killed before it is complete leaves state *n−1*: the journal counts as far as that says, so none of
+//! drain *n*'s blocks is ever sent, and as 3 had not begun all events of drain *n* still lie in their chunks behind the positions of *n−1*: they are cut into
+//! blocks once, by the recovery. A process killed after it leaves state *n*: drain *n*'s blocks are sent from the journal byte for byte, whether or not the
+//! sender got as far; the lake recognises them by stream, sequence and checksum. What is cut begins behind the positions of *n*, with the next sequences. So
+//! no (stream, sequence) ever stands for two contents, and each event is in exactly one block.
+//!
+//! Where only spans of slow frames are kept ([`crate::sampling`]), none waits for its frame beyond a drain: what cannot be told by then is kept.
+//!
+//! Where 1 or 2 fail (a full disk), positions on disk become older than what will be sent. Then the mapping is marked [`BROKEN`](mapping::BROKEN) before 3, and
+//! nothing is read beyond positions until a later drain is written down whole; the journal still counts as far as the last state says. Events of that time are
+//! as safe as without crash safety.
+//!
+//! The order holds for a process that is killed: its stores to the mapping and its writes stay with the system, in their order. For a machine that stops it does
+//! not: nothing is synced.
+//!
+//! # What is not in it
+//! What `counter!` and `histogram!` added up since the last drain, and attachments handed over since: those are on the heap. Threads beyond the slots of the
+//! mapping, those that recorded before the first crash-safe recording of the process, and chunks that a full disk had no room for, which are on the heap too.
+
+pub(crate) mod bytes;
+pub(crate) mod names;
+pub(crate) mod state;
+
+use crate::buffer::LAYOUT;
+use crate::chunk;
+use crate::mapping::{self, Mapping};
+use framelake_transport::Outgoing;
+use framelake_transport::journal::{self, Journal};
+use state::State;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A state file is given up for a new one beyond this: some hundred states. Tests go through several.
+const STATE_FILE_BYTES_MAX: u64 = if cfg!(test) { 4 * 1024 } else { 1024 * 1024 };
+/// What state files begin with; another layout of [`State`] has another.
+pub(crate) const STATE_MAGIC: [u8; 8] = *b"FLSTATE1";
+
+/// What a crash-safe recording writes down.
+#[derive(Debug)]
+pub(crate) struct Crash {
+    mapping: &'static Mapping,
+    journal: Journal,
+    states: States,
+    errors: u64,
+    complained: bool,
+    #[cfg(all(test, not(loom)))]
+    pub(crate) step: Option<fn(&str)>,
+}
+
+impl Crash {
+    /// Prepares `dir`. Chunks come from the mapping from now on; nothing is to be recovered before [`Crash::commit`].
+    pub(crate) fn open(dir: &Path, chunks: usize) -> io::Result<Self> {
+        let mapping = mapping::open(dir, chunks, LAYOUT)?;
+        // The first recording's directory, where there was one.
+        let dir = mapping.dir();
+        names::open(&dir.join(format!("{}.names", mapping.id())))?;
+        chunk::use_mapping();
+        Ok(Self {
+            mapping,
+            journal: Journal::new(dir, mapping.id()),
+            states: States { dir: dir.to_owned(), id: mapping.id().to_owned(), next_number: 1, open: None },
+            errors: 0,
+            complained: false,
+            #[cfg(all(test, not(loom)))]
+            step: test_step(),
+        })
+    }
+
+    /// Writes down that everything went as far as `state` says, and that `blocks` were made meanwhile. Call it before chunks are given back and blocks are
+    /// sent; where it fails, nothing is recovered beyond the last success, and both may still be done.
+    pub(crate) fn commit(&mut self, mut state: State, blocks: &mut [Outgoing]) {
+        self.step("drained");
+        let written = self.journal.write(blocks).and_then(|marks| {
+            self.step("journal written");
+            state.marks = marks;
+            self.write(&state)
+        });
+        match written {
+            Ok(()) => {
+                self.step("state written");
+                if !self.mapping.is_live() {
+                    self.mapping.set_state(mapping::LIVE);
+                }
+                self.complained = false;
+            }
+            Err(error) => {
+                self.mapping.set_state(mapping::BROKEN);
+                self.errors += 1;
+                if !std::mem::replace(&mut self.complained, true) {
+                    eprintln!(
+                        "framelake: {} cannot be written: {error}; a crash now takes with it what was not sent, until that works again (free some room, or set \
+                         FRAMELAKE_CRASH_SAFE to another directory, or to off)",
+                        self.mapping.dir().display()
+                    );
+                }
+            }
+        }
+        self.journal.trim();
+    }
+
+    /// Times that a drain could not be written down.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors + names::errors()
+    }
+
+    /// Bytes on disk beside the mapping.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.journal.bytes() + self.states.open.as_ref().map_or(0, |open| open.bytes)
+    }
+
+    /// Recording ended in order. Blocks that are neither with the server nor in the spool stay for the next run.
+    pub(crate) fn end(self, all_kept: bool) {
+        self.mapping.set_state(mapping::ENDED);
+        if all_kept {
+            self.journal.remove();
+            self.states.remove();
+            names::close();
+            REMOVABLE.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn step(&self, _name: &str) {
+        #[cfg(all(test, not(loom)))]
+        if let Some(step) = self.step {
+            step(_name);
+        }
+    }
+
+    fn write(&mut self, state: &State) -> io::Result<()> {
+        REMOVABLE.store(false, std::sync::atomic::Ordering::Relaxed);
+        let mut frame = Vec::new();
+        journal::push_frame(&mut frame, &state.encode());
+        #[cfg(all(test, not(loom)))]
+        if let Some(step) = self.step {
+            return self.states.append(&frame, |_| step("state half written"));
+        }
+        self.states.append(&frame, |_| {})
+    }
+}
+
+static REMOVABLE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
+
+/// The process ends in order: its mapping goes, unless something is left to be recovered.
+pub(crate) fn at_exit() {
+    if REMOVABLE.load(std::sync::atomic::Ordering::Relaxed)
+        && let Some(mapping) = mapping::current()
+    {
+        mapping.remove();
+    }
+}
+
+/// This process was forked off one that records: it has nothing to do with those files. Nothing but stores and system calls.
+pub(crate) fn forked() {
+    names::forked();
+    if let Some(mapping) = mapping::current() {
+        mapping.detach();
+    }
+}
+
+/// The state files.
+#[derive(Debug)]
+struct States {
+    dir: PathBuf,
+    id: String,
+    next_number: u64,
+    open: Option<StateFile>,
+}
+
+#[derive(Debug)]
+struct StateFile {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl States {
+    /// Appends one frame, in two parts where a test looks at what is there in between. A new file is begun where the open one is long: the old one goes when
+    /// the new one has a state.
+    fn append(&mut self, frame: &[u8], between: impl FnOnce(&File)) -> io::Result<()> {
+        let full = self.open.as_ref().is_none_or(|open| open.bytes + frame.len() as u64 > STATE_FILE_BYTES_MAX);
+        let before = if full { self.open.take() } else { None };
+        if full {
+            let path = self.dir.join(format!("{}.{:08}.state", self.id, self.next_number));
+            let mut file = create_new(&path)?;
+            self.next_number += 1;
+            file.write_all(&STATE_MAGIC)?;
+            self.open = Some(StateFile { file, path, bytes: STATE_MAGIC.len() as u64 });
+        }
+        let open = self.open.as_mut().expect("it is open, or was just made");
+        let written = if cfg!(test) {
+            let (first, second) = frame.split_at(frame.len() / 2);
+            open.file.write_all(first).and_then(|()| {
+                between(&open.file);
+                open.file.write_all(second)
+            })
+        } else {
+            open.file.write_all(frame)
+        };
+        if let Err(error) = written {
+            // Behind a frame that is not whole none would be found. A file that is no use goes, the one before is still there.
+            if open.file.set_len(open.bytes).is_err() || before.is_some() {
+                let _ = fs::remove_file(&open.path);
+                self.open = before;
+            }
+            return Err(error);
+        }
+        open.bytes += frame.len() as u64;
+        if let Some(before) = before {
+            let _ = fs::remove_file(before.path);
+        }
+        Ok(())
+    }
+
+    fn remove(self) {
+        if let Some(open) = self.open {
+            let _ = fs::remove_file(open.path);
+        }
+    }
+}
+
+fn create_new(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    // What an earlier recording of this process left is of no use any more.
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+#[cfg(all(test, not(loom)))]
+use tests::test_step;
