@@ -334,7 +334,8 @@ impl Lake {
         }
         let process = self.process();
         let end = process.end_time.unwrap();
-        assert!(line_times.iter().all(|time| *time >= process.start_time - 1_000_000 && *time <= end + 1_000_000));
+        // Times after the last drain are extrapolated by the rate of a machine that may have been busy: within 50 ms.
+        assert!(line_times.iter().all(|time| *time >= process.start_time - 50_000_000 && *time <= end + 50_000_000));
 
         let mut named: BTreeMap<String, usize> = BTreeMap::new();
         for (stream, blocks) in self.streams(&StreamKind::SPAN) {
