@@ -656,7 +656,7 @@ def block(data):
 
 # What our own decoder says: Rust's Debug text.
 
-TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(-?[\w.]+(?:[eE]-?\d+)?)|([{}()\[\],:]))')
+TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(-?\d[\d.]*(?:e-?\d+)?|-?\w+)|([{}()\[\],:]))')
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 NAMED = {"None": None, "true": True, "false": False}
 
@@ -715,7 +715,7 @@ def debug_values(source):
             return items[0] if word in ("Some", "StreamKind") else items
         if word in NAMED:
             return NAMED[word]
-        return float(word) if re.search(r"[.eE]|NaN|inf", word) else int(word)
+        return float(word) if re.search(r"[.e]|NaN|inf", word) else int(word)
 
     found = []
     while at < len(tokens):
