@@ -2,7 +2,10 @@
 
 use crate::{config::Config, server_http, status::size};
 use anyhow::{Context, bail};
-use framelake::transport::{self, Endpoint, Recovered};
+use framelake::{
+    ProcessId,
+    transport::{self, Endpoint, Recovered},
+};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -64,7 +67,7 @@ fn spools(dir: &Path, levels: usize) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         // Every program that leaves files there leaves its lock, or its buffers where it was crash-safe.
-        if path.extension().is_some_and(|extension| extension == "lock" || extension == "crash") {
+        if is_left(&path) {
             return Ok(vec![dir.to_owned()]);
         }
         // Not through links: they may lead back up.
@@ -81,6 +84,13 @@ fn spools(dir: &Path, levels: usize) -> io::Result<Vec<PathBuf>> {
         found.extend(spools(&dir, levels - 1)?);
     }
     Ok(found)
+}
+
+/// Whether `path` is a file that every program leaves which leaves anything, and not somebody else's lock.
+fn is_left(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let id = name.strip_suffix(".lock").or_else(|| name.strip_suffix(".crash"));
+    id.is_some_and(|id| id.parse::<ProcessId>().is_ok())
 }
 
 fn shown(recovered: &Recovered) -> String {

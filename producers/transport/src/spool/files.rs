@@ -97,7 +97,9 @@ pub(super) struct Taken {
 pub(super) fn take_over(dir: &Path) -> io::Result<Taken> {
     let mut taken = Taken::default();
     let names_then = names(dir)?;
-    let mut ids: Vec<&str> = names_then.iter().filter_map(|name| name.strip_suffix(".lock")).collect();
+    // Other programs' locks are none of ours: a directory may be named by mistake.
+    let ids = names_then.iter().filter_map(|name| name.strip_suffix(".lock"));
+    let mut ids: Vec<&str> = ids.filter(|id| id.parse::<ProcessId>().is_ok()).collect();
     // Ids are version 7 UUIDs, so their order is that of the runs.
     ids.sort_unstable();
     for id in ids {
@@ -160,6 +162,8 @@ mod tests {
             create_new(&dead.segment_path(class, number)).unwrap();
         }
         create_new(&alive.segment_path(4, 0)).unwrap();
+        let other = dir.path().join("server.lock");
+        create_new(&other).unwrap();
         let id = dead.id.clone();
         drop(dead);
 
@@ -171,6 +175,7 @@ mod tests {
 
         let again = take_over(dir.path()).unwrap();
         assert_eq!((again.owners.len(), again.busy), (0, 2));
+        assert!(other.exists());
         assert!(take_over(&dir.path().join("nowhere")).unwrap().owners.is_empty());
     }
 }
