@@ -16,9 +16,9 @@ import uuid
 import zstandard
 
 MASK = (1 << 64) - 1
-BLOCK_FINGERPRINT = 0x20B5539101A6142B
+BLOCK_FINGERPRINT = 0xC0051EB2A5214608
 # The newest layout that the document describes.
-FORMAT_VERSION = 0
+FORMAT_VERSION = 1
 
 
 class Refused(Exception):
@@ -162,6 +162,19 @@ def identifier(r):
     return str(uuid.UUID(bytes=r.take(16)))
 
 
+def extensions(r):
+    """Pairs of a name and bytes, in their order."""
+    found, count = [], natural(r)
+    need(count <= 16, "too many extensions")
+    for _ in range(count):
+        name = string(r)
+        length = natural(r)
+        found.append((name, r.take(length)))
+    need(sum(len(name.encode()) + len(value) for name, value in found) <= 4096, "extensions over their limit")
+    need(count == 0 or r.zigzag() == 0, "extensions in more than one run")
+    return found
+
+
 FIELDS = {
     "format_version": natural,
     "process_id": identifier,
@@ -183,6 +196,7 @@ FIELDS = {
     "end": sample,
     "min_time": Reader.zigzag,
     "max_time": Reader.zigzag,
+    "extensions": extensions,
 }
 
 
@@ -199,7 +213,7 @@ def record(data):
     payload = r.take(length)
     r.finish()
     need(crc32c(r.data[:crc_at] + r.data[crc_at + 4 :]) == crc, "another checksum")
-    need(header["format_version"] <= FORMAT_VERSION, "a format that this decoder does not know")
+    need(header["format_version"] == FORMAT_VERSION, "a format that this decoder does not know")
     need(re.fullmatch("[a-z0-9_]{1,64}", header["kind"]), "not a kind")
     need(header["event_count"] <= 262_144, "too many events")
     need(header["first_ordinal"] + header["ordinal_count"] < 1 << 63, "ordinals beyond 2^63")
@@ -275,6 +289,7 @@ def tables(r):
         site["args"], site["codes"], site["template"] = [], [], ""
         for _ in range(count):
             site["args"].append(entry())
+            need(len(site["args"][-1].encode()) < 256, "the name of an argument over its limit")
             site["codes"].append(r.byte())
             need(site["codes"][-1] <= 11, "an unknown code")
         if count:
@@ -363,13 +378,17 @@ def checked(code, word):
     return word
 
 
+def word_of(words):
+    return int.from_bytes(bytes(plane.byte() for plane in words), "little")
+
+
 def values(r, sites, counts):
     """By call site, by argument: the words (the 64 bits of a number, or a text) of all events; `None` for what has no value."""
     total = sum(count * len(site["codes"]) for site, count in zip(sites, counts))
     need(total <= 786_432, "too many values")
     if total == 0:
         return [[None] * len(site["codes"]) for site in sites]
-    modes, integers, floats = r.column(), r.planes(), [r.column() for _ in range(8)]
+    modes, integers, words = r.column(), r.planes(), [r.column() for _ in range(8)]
     lengths, texts = r.column(), r.column()
     new_texts = 0
     found = []
@@ -378,7 +397,7 @@ def values(r, sites, counts):
         for index, code in enumerate(site["codes"]):
             if code == 0 or count == 0:
                 continue
-            mode, column, last = modes.byte(), [], 0
+            mode, column, last, known = modes.byte(), [], 0, []
             for _ in range(count):
                 if code in (10, 11):
                     need(mode == 0, "an unknown mode")
@@ -390,8 +409,14 @@ def values(r, sites, counts):
                     # Its text is known only when all are counted.
                     column.append(number - 1)
                 elif mode == 0xFF:
-                    need(code in (6, 7), "an unknown mode")
-                    column.append(checked(code, int.from_bytes(bytes(plane.byte() for plane in floats), "little")))
+                    column.append(checked(code, word_of(words)))
+                elif mode == 0xFE:
+                    number = integers.varint()
+                    if number == 0:
+                        known.append(word_of(words))
+                        number = len(known)
+                    need(number <= len(known), "a word before its turn")
+                    column.append(checked(code, known[number - 1]))
                 elif code in (6, 7):
                     exponent = mode >> 1 & 15
                     need(mode < 0x40 and exponent < 10, "an unknown mode")
@@ -408,7 +433,7 @@ def values(r, sites, counts):
                         number = unzigzag(number) & MASK
                     column.append(checked(code, number))
             found[-1][index] = column
-    for column in (modes, integers, *floats):
+    for column in (modes, integers, *words):
         column.finish()
     all_texts = [text(texts.take(lengths.varint(32 * 1024 + 1))) for _ in range(new_texts)]
     lengths.finish()
@@ -762,6 +787,8 @@ def plain(value):
     """Tuples as lists; floats by their bits, so that NaN equals NaN and -0.0 differs from 0.0."""
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (bytes, bytearray)):
+        return list(value)
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return struct.pack("<d", value) if isinstance(value, float) else value

@@ -51,7 +51,7 @@ fn process() -> Vec<u8> {
 fn block(sequence: u64, kind: StreamKind, payload_bytes: usize) -> Vec<u8> {
     let sample = TimeSample { ticks: 0, monotonic_ns: 0, wall_ns: 0 };
     let header = Header {
-        format_version: 0,
+        format_version: framelake_wire::limits::FORMAT_VERSION,
         process_id: PROCESS,
         stream_id: StreamId::from_bytes([8; 16]),
         kind,
@@ -71,6 +71,7 @@ fn block(sequence: u64, kind: StreamKind, payload_bytes: usize) -> Vec<u8> {
         end: sample,
         min_time: 0,
         max_time: 0,
+        extensions: Vec::new(),
     };
     Block { header, payload: vec![1; payload_bytes] }.encode()
 }

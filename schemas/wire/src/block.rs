@@ -3,7 +3,7 @@
 use crate::{
     BlockId, Error, ProcessId, RecordKind, Result, StreamId, StreamKind, TimeMap, TimeSample, UnixNanos,
     avro::{self, Version},
-    limits::{EVENTS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX},
+    limits::{EVENTS_MAX, EXTENSIONS_BYTES_MAX, EXTENSIONS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX},
     schema, varint,
     varint::Reader,
 };
@@ -15,7 +15,7 @@ use crate::{
 /// event is a row. See docs/decisions/0002-span-ordinals.md.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The version of the payload's layout; 0 until the format is frozen.
+    /// The version of the payload's layout, from 1.
     pub format_version: u32,
     /// The run of the program that recorded the events.
     pub process_id: ProcessId,
@@ -58,6 +58,9 @@ pub struct Header {
     pub min_time: UnixNanos,
     /// The greatest time of the rows.
     pub max_time: UnixNanos,
+    /// What later versions say of a block and a reader may do without, by name, in the order in which it stands in the record: kept as it came by whoever
+    /// passes a block on. At most 16, and 4 KiB in all.
+    pub extensions: Vec<(String, Vec<u8>)>,
 }
 
 impl Header {
@@ -113,6 +116,7 @@ impl Header {
             end: TimeSample::default(),
             min_time: 0,
             max_time: 0,
+            extensions: Vec::new(),
         }
     }
 }
@@ -142,12 +146,8 @@ impl Block {
     /// # Errors
     /// Names the field and what is wrong with it.
     pub fn decode(record: &[u8]) -> Result<Self> {
-        Self::decode_among(record, VERSIONS)
-    }
-
-    fn decode_among(record: &[u8], versions: &[Version<Field>]) -> Result<Self> {
         Error::within("record", record.len() as u64, RECORD_BYTES_MAX)?;
-        let version = avro::version_of(record, versions)?;
+        let version = avro::version_of(record, VERSIONS)?;
         Self::read(schema::record_body(record), version.fields)
     }
 
@@ -165,11 +165,7 @@ impl Block {
     /// # Errors
     /// [`Error::UnknownSchema`].
     pub fn crc_in(&self, schema: u64) -> Result<u32> {
-        self.crc_among(schema, VERSIONS)
-    }
-
-    fn crc_among(&self, schema: u64, versions: &[Version<Field>]) -> Result<u32> {
-        avro::version(schema, versions).map(|version| self.crc_over(version.fields))
+        avro::version(schema, VERSIONS).map(|version| self.crc_over(version.fields))
     }
 
     fn crc_over(&self, fields: &[Field]) -> u32 {
@@ -217,6 +213,10 @@ impl Block {
             Field::End => put_sample(out, header.end),
             Field::MinTime => varint::put_signed(out, header.min_time),
             Field::MaxTime => varint::put_signed(out, header.max_time),
+            Field::Extensions => avro::put_map(out, header.extensions.iter(), |out, (name, value)| {
+                avro::put_string(out, name);
+                avro::put_bytes(out, value);
+            }),
             // Known only when everything else is written.
             Field::Crc => out.extend_from_slice(&[0; CRC_BYTES]),
             Field::Payload => avro::put_bytes(out, &self.payload),
@@ -251,6 +251,7 @@ impl Block {
                 Field::End => header.end = sample(r)?,
                 Field::MinTime => header.min_time = r.signed("min_time")?,
                 Field::MaxTime => header.max_time = r.signed("max_time")?,
+                Field::Extensions => header.extensions = extensions(r)?,
                 Field::Crc => {
                     let at = body.len() - r.left();
                     crc = Some((at, u32::from_be_bytes(r.array("crc")?)));
@@ -281,6 +282,25 @@ fn crc_around(body: &[u8], crc_at: usize) -> u32 {
 fn clock_domain(name: &str) -> Result<String> {
     Error::within("clock_domain", name.len() as u64, 64)?;
     Ok(name.to_owned())
+}
+
+/// In one run only, or none: a block's checksum is over its bytes, and other encodings of the same map would change them.
+fn extensions(reader: &mut Reader<'_>) -> Result<Vec<(String, Vec<u8>)>> {
+    const FIELD: &str = "extensions";
+    let count = Error::within(FIELD, avro::count(reader, FIELD)?, EXTENSIONS_MAX)?;
+    let mut extensions = Vec::with_capacity(count);
+    let mut left = EXTENSIONS_BYTES_MAX;
+    for _ in 0..count {
+        let name = avro::string(reader, FIELD)?;
+        left -= Error::within(FIELD, name.len() as u64, left)?;
+        let value = avro::bytes(reader, FIELD, left)?;
+        left -= value.len();
+        extensions.push((name.to_owned(), value.to_owned()));
+    }
+    if count > 0 && reader.signed(FIELD)? != 0 {
+        return Err(Error::invalid(FIELD, "in more than one run"));
+    }
+    Ok(extensions)
 }
 
 fn put_sample(out: &mut Vec<u8>, sample: TimeSample) {
@@ -320,6 +340,7 @@ pub(crate) enum Field {
     End,
     MinTime,
     MaxTime,
+    Extensions,
     Crc,
     Payload,
 }
@@ -346,12 +367,31 @@ const FIELDS: &[Field] = &[
     Field::End,
     Field::MinTime,
     Field::MaxTime,
+    Field::Extensions,
     Field::Crc,
     Field::Payload,
 ];
 
 /// Every version of the schema that was ever written, the newest first.
-pub(crate) const VERSIONS: &[Version<Field>] = &[Version { fingerprint: schema::BLOCK_FINGERPRINT, fields: FIELDS }];
+pub(crate) const VERSIONS: &[Version<Field>] = &[
+    Version { fingerprint: schema::BLOCK_FINGERPRINT, fields: FIELDS },
+    // That of drafts: their headers can be read, and payloads of format 1 in them.
+    Version { fingerprint: 0x20b5_5391_01a6_142b, fields: &without::<{ FIELDS.len() - 1 }>(Field::Extensions) },
+];
+
+/// The fields of a version that lacks one.
+const fn without<const N: usize>(lacking: Field) -> [Field; N] {
+    let mut fields = [lacking; N];
+    let (mut from, mut to) = (0, 0);
+    while from < FIELDS.len() {
+        if FIELDS[from] as u8 != lacking as u8 {
+            fields[to] = FIELDS[from];
+            to += 1;
+        }
+        from += 1;
+    }
+    fields
+}
 
 #[cfg(test)]
 mod tests;

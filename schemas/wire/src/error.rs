@@ -57,6 +57,14 @@ pub enum Error {
         /// The CRC32C of its bytes.
         actual: u32,
     },
+    /// A layout from before the format was frozen.
+    #[error(
+        "block format {version} is a draft from before format 1, which nothing reads any more; record it again with an SDK of today"
+    )]
+    DraftFormat {
+        /// The block's version.
+        version: u32,
+    },
     /// A layout newer than this program.
     #[error("block format {version} is newer than this program knows ({known}); upgrade it")]
     NewerFormat {

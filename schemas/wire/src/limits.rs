@@ -20,7 +20,15 @@ pub const RECORD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
 pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most properties of a process or a metric: 256.
 pub const PROPERTIES_MAX: usize = 256;
-/// The layout of payloads that this version writes.
-pub const FORMAT_VERSION: u32 = 0;
+/// Most bytes of the name of an argument: 255. Treated as strings are. A row of a query may say it again for each of its arguments.
+pub const ARG_NAME_BYTES_MAX: usize = 255;
+/// Most extensions of a block's header, and most bytes of all their names and values: 16, and 4 KiB.
+pub const EXTENSIONS_MAX: usize = 16;
+/// See [`EXTENSIONS_MAX`].
+pub const EXTENSIONS_BYTES_MAX: usize = 4 * 1024;
+/// The layout of payloads that this version writes: `docs/block-format.md`, frozen.
+pub const FORMAT_VERSION: u32 = 1;
+/// The oldest layout that is read. What came before were drafts.
+pub const FIRST_FORMAT_VERSION: u32 = 1;
 
 const _: () = assert!(RECORD_BYTES_MAX < 1024 * 1024, "a record must fit Kafka's default message");

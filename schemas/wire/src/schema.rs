@@ -10,7 +10,7 @@ pub const BLOCK_SCHEMA: &str = include_str!("../../avro/block.avsc");
 /// The Avro schema of [`crate::Process`] records, as JSON.
 pub const PROCESS_SCHEMA: &str = include_str!("../../avro/process.avsc");
 /// The CRC-64-AVRO fingerprint of [`BLOCK_SCHEMA`].
-pub const BLOCK_FINGERPRINT: u64 = 0x20b5_5391_01a6_142b;
+pub const BLOCK_FINGERPRINT: u64 = 0xc005_1eb2_a521_4608;
 /// The CRC-64-AVRO fingerprint of [`PROCESS_SCHEMA`].
 pub const PROCESS_FINGERPRINT: u64 = 0x9f10_afa5_7536_3d21;
 

@@ -2,7 +2,7 @@
 //!
 //! `schemas/golden/decode.py` reads them as well: a decoder written from `docs/block-format.md` alone, whose worked example is `example.bin`.
 //!
-//! While the format's number is 0 the files may be written anew: `FRAMELAKE_GOLDEN=write cargo test -p framelake-wire --test golden`.
+//! Those of a new format are written once: `FRAMELAKE_GOLDEN=write cargo test -p framelake-wire --test golden`.
 
 mod support;
 
@@ -12,7 +12,7 @@ use framelake_wire::{
         AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, Seal,
         SiteId, SpanEncoder, ThreadId, Value,
     },
-    limits::FORMAT_VERSION,
+    limits::{FIRST_FORMAT_VERSION, FORMAT_VERSION},
     raw::{Raw, RawBuf},
 };
 use std::{
@@ -67,6 +67,62 @@ fn example() -> Block {
     line(&mut logs, 4_600, -5);
     let process_wide = Seal { thread: None, ..seal(StreamKind::LOG, 0) };
     logs.seal(&process_wide, &names)
+}
+
+/// Values of each code, written in each way; call sites with flags; a header with an extension.
+fn values() -> [(&'static str, Block); 3] {
+    let names = Names {
+        args: ["value", "count", "player", "", "address", "half", "wait", "flag", "key", "none"]
+            .map(str::to_owned)
+            .into(),
+        flagged: true,
+        ..Names::new(4, 2, 2)
+    };
+    let start = sample(0).ticks;
+    let (mut logs, mut spans, mut metrics) = (LogEncoder::new(), SpanEncoder::new(), MetricEncoder::new());
+    for n in 0..100u64 {
+        let ticks = start + n * 1_000_000;
+        // The multiplier of Fibonacci hashing: what it makes of small numbers no varint makes shorter.
+        let hash = |n: u64| (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let small = n as u8;
+        let wide = RawBuf::of(&[
+            Arg::U64(hash(n)),
+            Arg::I64(hash(n % 5).cast_signed()),
+            Arg::U64(1_700_000_000_000 + n * 16),
+            Arg::I16(i16::from(small) - 50),
+            Arg::U64(0x7f12_0000_0000 | hash(n) >> 40),
+            Arg::F32(f32::from(small) / 2.0 + 0.1),
+            Arg::F64(1.0 / (n + 3) as f64),
+            Arg::F64(1.0 / (n % 3 + 3) as f64),
+            Arg::F64(n as f64 / -100.0),
+            Arg::None,
+        ]);
+        logs.push_args(SiteId(0), ThreadId(0), ticks, wide.as_raw());
+        let narrow = RawBuf::of(&[
+            Arg::I8(small as i8),
+            Arg::I32(-70_000 * i32::from(small)),
+            Arg::Bool(n % 3 == 0),
+            Arg::Char(char::from_u32(0xe0 + small as u32).unwrap()),
+            Arg::Str(["ja", "nein", "ä"][n as usize % 3]),
+            Arg::Text("0x1f"),
+        ]);
+        logs.push_args(SiteId(1), ThreadId(1), ticks + 1, narrow.as_raw());
+        spans.begin_with(
+            SiteId(1),
+            ticks,
+            RawBuf::of(&[Arg::Str(["load", "unload"][n as usize % 2]), Arg::U64(n)]).as_raw(),
+        );
+        spans.end(ticks + 500);
+        let sum = RawBuf::of(&[Arg::F64(n as f64 * 0.5), Arg::U64(n)]);
+        metrics.push_args(SiteId(n as u32 % 2 * 2), ThreadId(0), ticks, sum.as_raw(), Some(PropertiesId(1)));
+    }
+    let mut logs = logs.seal(&seal(StreamKind::LOG, 0), &names);
+    logs.header.extensions = vec![("later".to_owned(), vec![1, 2, 3]), ("ä".to_owned(), Vec::new())];
+    [
+        ("values", logs),
+        ("named", spans.seal(&seal(StreamKind::SPAN, 0), &names)),
+        ("aggregated", metrics.seal(&seal(StreamKind::METRIC, 0), &names)),
+    ]
 }
 
 /// Second blocks of their streams, so that something is open where they begin.
@@ -162,8 +218,9 @@ fn golden(format: u32) -> PathBuf {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden");
     WRITTEN.call_once(|| {
         if std::env::var("FRAMELAKE_GOLDEN").is_ok_and(|value| value == "write") {
-            assert_eq!(FORMAT_VERSION, 0, "a frozen format's files are not written again");
-            write(&golden.join("format-0"));
+            let directory = golden.join(format!("format-{FORMAT_VERSION}"));
+            assert!(!directory.exists(), "a frozen format's files are not written again: {}", directory.display());
+            write(&directory);
         }
     });
     golden.join(format!("format-{format}"))
@@ -171,13 +228,18 @@ fn golden(format: u32) -> PathBuf {
 
 #[test]
 fn records_of_every_format_are_read() {
-    for format in 0..=FORMAT_VERSION {
-        for name in ["process", "span", "log", "metric", "frame", "async", "attachment", "example"] {
-            let file = golden(format).join(name);
-            let record = Record::decode(&fs::read(file.with_extension("bin")).unwrap()).unwrap();
-            let says = fs::read_to_string(file.with_extension("txt")).unwrap();
-            assert_eq!(text(&record), says, "{}", file.display());
+    for format in FIRST_FORMAT_VERSION..=FORMAT_VERSION {
+        let mut records = 0;
+        for entry in fs::read_dir(golden(format)).unwrap() {
+            let file = entry.unwrap().path();
+            if file.extension().is_some_and(|extension| extension == "bin") {
+                let record = Record::decode(&fs::read(&file).unwrap()).unwrap();
+                let says = fs::read_to_string(file.with_extension("txt")).unwrap();
+                assert_eq!(text(&record), says, "{}", file.display());
+                records += 1;
+            }
         }
+        assert!(records > 7, "format {format} has {records} records");
     }
 }
 
@@ -185,7 +247,7 @@ fn records_of_every_format_are_read() {
 fn the_same_events_give_the_same_bytes() {
     let read = |name: &str| fs::read(golden(FORMAT_VERSION).join(name).with_extension("bin")).unwrap();
     assert!(process().encode() == read("process"));
-    for (name, block) in blocks() {
+    for (name, block) in blocks().into_iter().chain(values()) {
         assert!(block.encode() == read(name), "{name}");
     }
 }
@@ -193,7 +255,7 @@ fn the_same_events_give_the_same_bytes() {
 fn write(directory: &Path) {
     fs::create_dir_all(directory).unwrap();
     let mut records = vec![("process", process().encode())];
-    records.extend(blocks().map(|(name, block)| (name, block.encode())));
+    records.extend(blocks().into_iter().chain(values()).map(|(name, block)| (name, block.encode())));
     for (name, record) in records {
         fs::write(directory.join(name).with_extension("bin"), &record).unwrap();
         fs::write(directory.join(name).with_extension("txt"), text(&Record::decode(&record).unwrap())).unwrap();

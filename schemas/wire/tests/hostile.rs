@@ -309,7 +309,7 @@ proptest! {
 
     #[test]
     fn mutated_process_records_do_no_harm(mutations in mutations()) {
-        let mut record = include_bytes!("../../golden/format-0/process.bin").to_vec();
+        let mut record = include_bytes!("../../golden/format-1/process.bin").to_vec();
         mutate(&mut record, &mutations);
         let (_, held) = most_held(|| Process::decode(&record));
         prop_assert!(held <= 4 * record.len() + 64 * 1024, "{held} bytes held for {}", record.len());

@@ -29,6 +29,7 @@ fn names(random: &mut Random, count: usize, bytes: usize) -> Names {
         sets: (0..count).map(|_| (0..256).map(|_| (noise(random, bytes), noise(random, bytes))).collect()).collect(),
         threads: (0..count).map(|number| (noise(random, bytes), number as u64)).collect(),
         args: (0..16).map(|_| noise(random, bytes.min(1000))).collect(),
+        flagged: false,
     }
 }
 
@@ -185,6 +186,7 @@ fn attachments_of_noise_keep_to_the_limits() {
             sets: Vec::new(),
             threads: (0..count).map(|number| (noise(random, name_bytes), number as u64)).collect(),
             args: Vec::new(),
+            flagged: false,
         };
         let (name, bytes) = (noise(random, name_bytes), noise_bytes(random, bytes));
         let attachment = Attachment { number: u64::MAX >> 1, name: Some(&name), media_type: &name, bytes: &bytes };
@@ -228,6 +230,7 @@ fn only_the_longest_strings_are_cut() {
         sets: Vec::new(),
         threads: vec![("main".into(), 1)],
         args: Vec::new(),
+        flagged: false,
     };
     let mut encoder = LogEncoder::new();
     encoder.push(SiteId(0), ThreadId(0), 1, None);

@@ -9,7 +9,7 @@ use framelake_wire::{
         AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId,
         SpanEncoder, ThreadId, Value,
     },
-    limits::ATTACHMENT_PART_BYTES_MAX,
+    limits::{ATTACHMENT_PART_BYTES_MAX, FORMAT_VERSION},
     raw::{Raw, RawBuf},
 };
 use proptest::prelude::*;
@@ -512,10 +512,14 @@ fn a_block_of_another_kind_or_a_newer_format_is_not_decoded_but_passes() {
     let mut block = LogEncoder::new().seal(&seal(StreamKind::LOG, 0), &names);
     assert!(decode::spans(&block).is_err());
     assert!(decode::logs(&block).is_ok());
-    block.header.format_version = 1;
-    assert!(matches!(decode::logs(&block), Err(framelake_wire::Error::NewerFormat { version: 1, known: 0 })));
+    block.header.format_version = FORMAT_VERSION + 1;
+    assert!(matches!(decode::logs(&block), Err(framelake_wire::Error::NewerFormat { .. })));
     decode::check(&block).unwrap();
+    // A draft neither is decoded nor passes.
     block.header.format_version = 0;
+    assert_eq!(decode::logs(&block), Err(framelake_wire::Error::DraftFormat { version: 0 }));
+    assert_eq!(decode::check(&block), Err(framelake_wire::Error::DraftFormat { version: 0 }));
+    block.header.format_version = FORMAT_VERSION;
     block.header.kind = StreamKind::new("gpu");
     decode::check(&block).unwrap();
     block.payload = vec![0; framelake_wire::limits::PAYLOAD_BYTES_MAX + 1];

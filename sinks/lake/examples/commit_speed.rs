@@ -64,7 +64,7 @@ fn commit(incarnation: Incarnation, salt: &ProcessId, round: u64) -> SegmentComm
             let time = (round * 1_000_000_000) as i64;
             let position = Position { incarnation, topic_partition, offset: Offset(from.0 + number as i64) };
             let header = Header {
-                format_version: 0,
+                format_version: framelake_wire::limits::FORMAT_VERSION,
                 process_id: process(salt, number / STREAMS),
                 stream_id: stream(salt, number / STREAMS, number % STREAMS),
                 kind: StreamKind::SPAN,
@@ -84,6 +84,7 @@ fn commit(incarnation: Incarnation, salt: &ProcessId, round: u64) -> SegmentComm
                 end: TimeSample { ticks: 1, monotonic_ns: time + 1_000_000_000, wall_ns: 0 },
                 min_time: 1_700_000_000_000_000_000 + time + number as i64,
                 max_time: 1_700_000_000_999_000_000 + time,
+                extensions: Vec::new(),
             };
             NewBlock {
                 crc: number as u32,

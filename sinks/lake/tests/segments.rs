@@ -21,7 +21,7 @@ fn block(process: u8, stream: u8, sequence: u64) -> Block {
     let begin = sequence as i64 * 1_000;
     Block {
         header: Header {
-            format_version: 0,
+            format_version: framelake_wire::limits::FORMAT_VERSION,
             process_id: ProcessId::from_bytes([process; 16]),
             stream_id: StreamId::from_bytes([stream; 16]),
             kind: StreamKind::SPAN,
@@ -41,6 +41,7 @@ fn block(process: u8, stream: u8, sequence: u64) -> Block {
             end: TimeSample { ticks: 2, monotonic_ns: begin + 1_000, wall_ns: begin + 1_000 },
             min_time: begin,
             max_time: begin + 999,
+            extensions: Vec::new(),
         },
         payload: vec![stream ^ sequence as u8; 60_000],
     }

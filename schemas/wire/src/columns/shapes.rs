@@ -4,9 +4,11 @@
 //! table once for each.
 
 use crate::raw::{self, Raw};
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
 
 /// A call site's global number, and what its arguments are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
     pub(crate) site: u32,
     pub(crate) count: u32,
@@ -25,12 +27,13 @@ impl Shape {
     }
 }
 
-/// Gives dense local numbers to shapes, in the order of first use. A look-up is an index, no hash.
+/// Gives dense local numbers to shapes, in the order of first use. A look-up is an index; a hash where a call site's shape is not that of its last event.
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
     /// By global number of the call site: the local number of its latest shape + 1, 0 where it has none.
     slots: Vec<u32>,
     used: Vec<Shape>,
+    numbers: HashMap<Shape, u32, FixedState>,
     /// Arguments of all shapes.
     args: usize,
 }
@@ -57,15 +60,14 @@ impl Shapes {
         if index >= self.slots.len() {
             self.slots.resize(index + 1, 0);
         }
-        // A call site that changes its shape is rare, and a block has few of them.
-        let known = (self.slots[index] != 0).then(|| self.used.iter().position(|used| *used == shape)).flatten();
-        let number = known.unwrap_or_else(|| {
-            self.used.push(shape);
-            self.args += shape.count as usize;
-            self.used.len() - 1
+        let Self { used, numbers, args, .. } = self;
+        let number = *numbers.entry(shape).or_insert_with(|| {
+            used.push(shape);
+            *args += shape.count as usize;
+            used.len() as u32 - 1
         });
-        self.slots[index] = number as u32 + 1;
-        number as u32
+        self.slots[index] = number + 1;
+        number
     }
 
     /// The shapes, by local number.
@@ -87,6 +89,7 @@ impl Shapes {
             self.slots[shape.site as usize] = 0;
         }
         self.used.clear();
+        self.numbers.clear();
         self.args = 0;
     }
 }

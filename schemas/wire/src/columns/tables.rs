@@ -10,7 +10,7 @@ use crate::{
     columns::shapes::Shape,
     decode::{CallSite, Thread},
     encode::{self, Dictionary, PropertiesId, SiteId, ThreadId},
-    limits::{PROPERTIES_MAX, STRING_BYTES_MAX},
+    limits::{ARG_NAME_BYTES_MAX, PROPERTIES_MAX, STRING_BYTES_MAX},
     raw::{ARGS_MAX, WHOLE},
     varint,
     varint::Reader,
@@ -119,7 +119,7 @@ const SITE_STRINGS: [for<'a> fn(&encode::CallSite<'a>) -> &'a str; 4] =
 
 fn arg_name<'a>(shape: &Shape, site: &encode::CallSite<'a>, index: usize) -> &'a str {
     let known = shape.codes != WHOLE;
-    site.args.get(index).filter(|_| known).map_or("", String::as_str)
+    cut(site.args.get(index).filter(|_| known).map_or("", String::as_str), ARG_NAME_BYTES_MAX)
 }
 
 fn template<'a>(shape: &Shape, site: &encode::CallSite<'a>) -> &'a str {
@@ -263,7 +263,9 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Tables> {
     for site in tables.sites.iter_mut().filter(|site| !site.codes.is_empty()) {
         site.args.reserve_exact(site.codes.len());
         for code in &mut site.codes {
-            site.args.push(string(reader)?);
+            let name = string(reader)?;
+            Error::within("name of an argument", name.len() as u64, ARG_NAME_BYTES_MAX)?;
+            site.args.push(name);
             *code = reader.byte("arguments")?;
             if *code > Arg::Text("").code() {
                 return Err(Error::invalid("arguments", format!("code {code}")));

@@ -1,8 +1,9 @@
 //! The arguments of events as columns: one for each argument of each shape, all values of one beside each other.
 //!
 //! Integers are written plainly or as the difference to the one before, whichever is shorter. Floats that are decimals of a few digits (as what people
-//! set and round are) are written as integers (after ALP: Afroozeh and Boncz, "ALP: Adaptive Lossless floating-Point Compression", 2023), others byte by byte.
-//! Texts are written once each, then by number.
+//! set and round are) are written as integers (after ALP: Afroozeh and Boncz, "ALP: Adaptive Lossless floating-Point Compression", 2023), others byte by byte,
+//! as are integers that are noise (hashes, addresses, random ids). Such words that come again and again (the ids of a few players) are written once each, then by
+//! number, as texts always are.
 
 use super::{
     column,
@@ -23,13 +24,16 @@ use std::cell::RefCell;
 /// Most values of a block. Encoders keep the opened payload below 768 KiB, and each value takes a byte or more.
 pub(crate) const VALUES_MAX: usize = 768 * 1024;
 
-/// How a column is written. Integers and texts' numbers: [`PLAIN`] or [`DELTA`]. Floats: [`BITS`], or as a decimal: [`DELTA`] or not, the exponent of ten in
-/// [`EXPONENT`], and [`SINGLE`] where the value is the `f32` next to the decimal.
+/// How a column is written. Texts' numbers: [`PLAIN`]. Integers: [`PLAIN`], [`DELTA`], [`REPEATED`] or [`BITS`]. Floats: [`REPEATED`] or [`BITS`], or as a
+/// decimal: [`DELTA`] or not, the exponent of ten in [`EXPONENT`], and [`SINGLE`] where the value is the `f32` next to the decimal.
 const PLAIN: u8 = 0;
 const DELTA: u8 = 1;
 const EXPONENT: u8 = 0b0001_1110;
 const SINGLE: u8 = 0b0010_0000;
+const REPEATED: u8 = 0xfe;
 const BITS: u8 = 0xff;
+/// Integers that take fewer bits each are varints, whatever they are.
+const WIDE_BITS: u64 = 20;
 
 /// Powers of ten that are tried: what has more digits is noise.
 const TENS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -246,7 +250,9 @@ struct Columns {
     modes: Vec<u8>,
     integers: Planes,
     cuts: Vec<[usize; 3]>,
-    floats: Vec<f64>,
+    /// Those that are written byte by byte.
+    words: Vec<u64>,
+    repeats: Repeats,
     /// By number of a text: its number in the block + 1, in the order in which they are written; 0 for those that were not yet.
     written: Vec<u32>,
     order: Vec<u32>,
@@ -255,11 +261,11 @@ struct Columns {
 impl Columns {
     /// Begins anew, with so many texts; keeps the allocations.
     fn begin(&mut self, texts: usize) {
-        let Self { modes, integers, cuts, floats, written, order } = self;
+        let Self { modes, integers, cuts, words, repeats: _, written, order } = self;
         modes.clear();
         integers.clear();
         cuts.clear();
-        floats.clear();
+        words.clear();
         written.clear();
         written.resize(texts, 0);
         order.clear();
@@ -295,19 +301,30 @@ impl Columns {
         u64::from(*written)
     }
 
+    /// Writes integers as whatever is shortest; says how.
     fn put_integers(&mut self, signed: bool, words: impl Iterator<Item = u64> + Clone) -> u8 {
-        let plainly = |word: u64| if signed { zigzag(word.cast_signed()) } else { word };
-        let (mut plain, mut delta, mut last) = (0u64, 0u64, 0u64);
-        for word in words.clone() {
-            plain += u64::from(64 - plainly(word).leading_zeros());
-            delta += u64::from(64 - zigzag(word.wrapping_sub(last).cast_signed()).leading_zeros());
-            last = word;
+        let lengths = Lengths::of(signed, words.clone());
+        if lengths.varints() >= lengths.count * WIDE_BITS {
+            // A byte that all words share costs nothing where it has a column of its own.
+            let bytes = lengths.count * bit_length(unlike(words.clone())).next_multiple_of(8);
+            if self.put_repeated(words.clone(), bytes.min(lengths.varints())) {
+                return REPEATED;
+            }
+            if bytes < lengths.varints() {
+                self.words.extend(words);
+                return BITS;
+            }
         }
-        if plain <= delta {
-            words.for_each(|word| self.integers.put(plainly(word)));
+        self.put_varints(signed, &lengths, words)
+    }
+
+    /// Writes integers plainly, or as differences.
+    fn put_varints(&mut self, signed: bool, lengths: &Lengths, words: impl Iterator<Item = u64>) -> u8 {
+        if lengths.plain <= lengths.delta {
+            words.for_each(|word| self.integers.put(plainly(signed, word)));
             return PLAIN;
         }
-        last = 0;
+        let mut last = 0;
         for word in words {
             self.integers.put(zigzag(word.wrapping_sub(last).cast_signed()));
             last = word;
@@ -315,15 +332,36 @@ impl Columns {
         DELTA
     }
 
+    /// Writes each of `words` once, then by number, where that takes fewer than `bits` bits; says whether it does.
+    fn put_repeated(&mut self, words: impl Iterator<Item = u64>, bits: u64) -> bool {
+        let Self { repeats, integers, words: new, .. } = self;
+        if !repeats.find(words) || repeats.bits() >= bits {
+            return false;
+        }
+        repeats.numbers.iter().for_each(|&number| integers.put(u64::from(number)));
+        new.extend_from_slice(&repeats.words);
+        true
+    }
+
+    /// As [`Columns::put_integers`], but never byte by byte: they are small where they are decimals at all.
+    fn put_decimals(&mut self, words: impl Iterator<Item = u64> + Clone) -> u8 {
+        let lengths = Lengths::of(true, words.clone());
+        self.put_varints(true, &lengths, words)
+    }
+
     fn put_floats(&mut self, single: bool, values: impl Iterator<Item = f64> + Clone) {
         match exponent(values.clone(), single) {
             Some((exponent, single)) => {
                 let decimals = values.map(|value| ((value * TENS[exponent]).round() as i64).cast_unsigned());
-                let delta = self.put_integers(true, decimals);
+                let delta = self.put_decimals(decimals);
                 self.modes.push(delta | (exponent as u8) << 1 | if single { SINGLE } else { 0 });
             }
             None => {
-                self.floats.extend(values);
+                let words = values.map(f64::to_bits);
+                if self.put_repeated(words.clone(), words.clone().count() as u64 * 64) {
+                    return self.modes.push(REPEATED);
+                }
+                self.words.extend(words);
                 self.modes.push(BITS);
             }
         }
@@ -336,7 +374,7 @@ impl Columns {
         let mut bytes = Vec::new();
         for plane in 0..8 {
             bytes.clear();
-            bytes.extend(self.floats.iter().map(|value| value.to_le_bytes()[plane]));
+            bytes.extend(self.words.iter().map(|word| word.to_le_bytes()[plane]));
             out.column(&bytes);
         }
         let texts = self.order.iter().map(|&number| texts.get(number as usize));
@@ -348,6 +386,93 @@ impl Columns {
         out.column(&lengths);
         out.column(&all);
     }
+}
+
+/// How many bits integers take in all, without those that say how long each is.
+struct Lengths {
+    count: u64,
+    plain: u64,
+    delta: u64,
+}
+
+impl Lengths {
+    fn of(signed: bool, words: impl Iterator<Item = u64>) -> Self {
+        let (mut lengths, mut last) = (Self { count: 0, plain: 0, delta: 0 }, 0u64);
+        for word in words {
+            lengths.count += 1;
+            lengths.plain += bit_length(plainly(signed, word));
+            lengths.delta += bit_length(zigzag(word.wrapping_sub(last).cast_signed()));
+            last = word;
+        }
+        lengths
+    }
+
+    /// Of each byte of a varint seven bits are the integer's.
+    fn varints(&self) -> u64 {
+        self.plain.min(self.delta) * 8 / 7
+    }
+}
+
+#[inline]
+fn plainly(signed: bool, word: u64) -> u64 {
+    if signed { zigzag(word.cast_signed()) } else { word }
+}
+
+#[inline]
+fn bit_length(word: u64) -> u64 {
+    u64::from(64 - word.leading_zeros())
+}
+
+/// The bits in which any two of `words` differ.
+fn unlike(mut words: impl Iterator<Item = u64>) -> u64 {
+    let first = words.next().unwrap_or(0);
+    words.fold(0, |bits, word| bits | word ^ first)
+}
+
+/// The words of a column, each once, and which of them each is.
+#[derive(Debug, Default)]
+struct Repeats {
+    known: HashTable<u32>,
+    words: Vec<u64>,
+    /// 0 for a word that comes for the first time, otherwise its number + 1.
+    numbers: Vec<u32>,
+}
+
+impl Repeats {
+    /// Looks through `words`; gives up where most of them are new ones. False where it did.
+    fn find(&mut self, words: impl Iterator<Item = u64>) -> bool {
+        /// So many new words are no sign yet.
+        const FREE: usize = 32;
+        let Self { known, words: new, numbers } = self;
+        known.clear();
+        new.clear();
+        numbers.clear();
+        for word in words {
+            let found = known.find(hash_of(word), |&number| new[number as usize] == word);
+            if let Some(&number) = found {
+                numbers.push(number + 1);
+                continue;
+            }
+            known.insert_unique(hash_of(word), new.len() as u32, |&number| hash_of(new[number as usize]));
+            new.push(word);
+            numbers.push(0);
+            if new.len() > FREE + numbers.len() / 4 {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What they take: all bits of new words, and the numbers'.
+    fn bits(&self) -> u64 {
+        let number = bit_length(self.words.len() as u64) * 8 / 7;
+        self.words.len() as u64 * 64 + self.numbers.len() as u64 * number
+    }
+}
+
+fn hash_of(word: u64) -> u64 {
+    use std::hash::BuildHasher;
+    foldhash::fast::FixedState::with_seed(0).hash_one(word)
 }
 
 fn is_signed(code: u8) -> bool {
@@ -461,7 +586,7 @@ pub(crate) fn read<'c>(
     Error::within("arguments", total as u64, VALUES_MAX)?;
     let mut modes = column(reader, "arguments")?;
     let mut integers = planes::read(reader, "arguments")?;
-    let mut floats = Floats::read(reader)?;
+    let mut bytes = Bytes::read(reader)?;
     let mut columns = Vec::with_capacity(codes.len());
     let mut new_texts = 0;
     for (codes, &count) in codes.zip(counts) {
@@ -474,7 +599,7 @@ pub(crate) fn read<'c>(
                     count as usize,
                     &mut modes,
                     &mut integers,
-                    &mut floats,
+                    &mut bytes,
                     &mut new_texts,
                 )?);
             }
@@ -483,7 +608,7 @@ pub(crate) fn read<'c>(
     }
     modes.finish("arguments")?;
     integers.finish("arguments")?;
-    floats.finish()?;
+    bytes.finish()?;
     let mut lengths = column(reader, "texts")?;
     let all = reader.unsigned("texts")?;
     let text = std::str::from_utf8(reader.take("texts", all)?).map_err(|_| Error::invalid("texts", "not UTF-8"))?;
@@ -510,7 +635,7 @@ fn read_column(
     count: usize,
     modes: &mut Reader<'_>,
     integers: &mut PlaneReader<'_>,
-    floats: &mut Floats<'_>,
+    bytes: &mut Bytes<'_>,
     new_texts: &mut u32,
 ) -> Result<Column> {
     const FIELD: &str = "arguments";
@@ -521,14 +646,16 @@ fn read_column(
     let mode = modes.byte(FIELD)?;
     let known = match mode {
         PLAIN => true,
-        DELTA => !raw::is_text(code),
-        BITS => float,
+        DELTA | REPEATED | BITS => !raw::is_text(code),
         _ => float && mode & !(DELTA | EXPONENT | SINGLE) == 0 && exponent_of(mode) < TENS.len(),
     };
     if !known {
         return Err(Error::invalid(FIELD, format!("mode {mode} of values of code {code}")));
     }
-    let left = if mode == BITS { floats.left() } else { integers.left() };
+    if mode == BITS {
+        return words_of(code, bytes.take(count)?);
+    }
+    let left = integers.left();
     if count > left {
         return Err(Error::Truncated { field: FIELD, needed: count as u64, left: left as u64 });
     }
@@ -547,9 +674,15 @@ fn read_column(
         return Ok(Column::Texts(code, texts));
     }
     let mut words = Vec::with_capacity(count);
-    if mode == BITS {
+    if mode == REPEATED {
+        let mut known = Vec::new();
         for _ in 0..count {
-            words.push(floats.next()?);
+            let number = integers.next(FIELD)?;
+            if number == 0 {
+                known.extend(bytes.take(1)?);
+            }
+            let word = if number == 0 { known.last() } else { known.get(number as usize - 1) };
+            words.push(*word.ok_or_else(|| Error::invalid(FIELD, format!("word {number} of {}", known.len())))?);
         }
         return words_of(code, words);
     }
@@ -594,33 +727,28 @@ fn is_word_of(code: u8, word: u64) -> bool {
     }
 }
 
-/// Floats byte by byte, lowest bytes first.
-struct Floats<'a>([Reader<'a>; 8]);
+/// Words byte by byte: all lowest bytes, all second ones, and so on.
+struct Bytes<'a>([Reader<'a>; 8]);
 
-impl<'a> Floats<'a> {
+impl<'a> Bytes<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self> {
         let mut planes = [Reader::new(&[]); 8];
         for plane in &mut planes {
-            *plane = column(reader, "floats")?;
+            *plane = column(reader, "words")?;
         }
         Ok(Self(planes))
     }
 
-    fn left(&self) -> usize {
-        self.0[0].left()
-    }
-
-    #[inline]
-    fn next(&mut self) -> Result<u64> {
-        let mut bytes = [0; 8];
-        for (byte, plane) in bytes.iter_mut().zip(&mut self.0) {
-            *byte = plane.byte("floats")?;
+    fn take(&mut self, count: usize) -> Result<Vec<u64>> {
+        let mut planes: [&[u8]; 8] = Default::default();
+        for (taken, plane) in planes.iter_mut().zip(&mut self.0) {
+            *taken = plane.take("words", count as u64)?;
         }
-        Ok(u64::from_le_bytes(bytes))
+        Ok((0..count).map(|index| u64::from_le_bytes(planes.map(|plane| plane[index]))).collect())
     }
 
     fn finish(self) -> Result<()> {
-        self.0.into_iter().try_for_each(|plane| plane.finish("floats"))
+        self.0.into_iter().try_for_each(|plane| plane.finish("words"))
     }
 }
 

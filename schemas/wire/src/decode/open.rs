@@ -7,7 +7,7 @@ use crate::{
         tables::Tables,
         ticks::{self, TickReader},
     },
-    limits::{FORMAT_VERSION, PAYLOAD_BYTES_MAX},
+    limits::{FIRST_FORMAT_VERSION, FORMAT_VERSION, PAYLOAD_BYTES_MAX},
     varint::Reader,
 };
 
@@ -18,8 +18,10 @@ pub(super) fn open(block: &Block, kind: &StreamKind) -> Result<Vec<u8>> {
     if header.kind != *kind {
         return Err(Error::invalid("kind", format!("{}, asked for as {kind}", header.kind)));
     }
-    if header.format_version > FORMAT_VERSION {
-        return Err(Error::NewerFormat { version: header.format_version, known: FORMAT_VERSION });
+    match header.format_version {
+        version @ ..FIRST_FORMAT_VERSION => return Err(Error::DraftFormat { version }),
+        ..=FORMAT_VERSION => {}
+        version => return Err(Error::NewerFormat { version, known: FORMAT_VERSION }),
     }
     Error::within("payload", block.payload.len() as u64, PAYLOAD_BYTES_MAX)?;
     frame::open(&block.payload)

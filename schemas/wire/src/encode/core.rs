@@ -127,6 +127,7 @@ impl Core {
             end: seal.end,
             min_time: sealed.times.min,
             max_time: sealed.times.max,
+            extensions: Vec::new(),
         };
         if sealed.row_count == 0 {
             header.min_time = header.time_map().unix_ns(seal.end.ticks);

@@ -14,6 +14,8 @@ pub(crate) struct Names {
     pub(crate) threads: Vec<(String, u64)>,
     /// Those of every call site.
     pub(crate) args: Vec<String>,
+    /// Whether the call sites of odd numbers are named, and those of even ones aggregated.
+    pub(crate) flagged: bool,
 }
 
 impl Names {
@@ -24,6 +26,7 @@ impl Names {
             sets: (0..sets).map(|n| (0..n % 4).map(|k| (format!("key {k}"), format!("value {n}"))).collect()).collect(),
             threads: (0..threads).map(|n| (format!("thread {n}"), u64::from(n) + 1000)).collect(),
             args: ["", "b", "", "d"].map(str::to_owned).into(),
+            flagged: false,
         }
     }
 }
@@ -32,7 +35,19 @@ impl Dictionary for Names {
     fn site(&self, id: SiteId) -> CallSite<'_> {
         let (name, target, line) = &self.sites[id.0 as usize];
         let (file, level) = ("src/game.rs", (line % 7) as u8);
-        CallSite { name, target, file, line: *line, level, unit: "ns", args: &self.args, ..CallSite::default() }
+        let (named, aggregated) = (self.flagged && id.0 % 2 == 1, self.flagged && id.0.is_multiple_of(2));
+        CallSite {
+            name,
+            target,
+            file,
+            line: *line,
+            level,
+            unit: "ns",
+            args: &self.args,
+            named,
+            aggregated,
+            ..CallSite::default()
+        }
     }
     fn properties(&self, id: PropertiesId) -> &[(String, String)] {
         &self.sets[id.0 as usize]

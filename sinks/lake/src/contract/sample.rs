@@ -19,7 +19,7 @@ pub(super) fn stream(number: u8) -> StreamId {
 pub(super) fn header(process_number: u8, stream_number: u8, kind: StreamKind, sequence: u64) -> Header {
     let begin = second(sequence);
     Header {
-        format_version: 0,
+        format_version: framelake_wire::limits::FORMAT_VERSION,
         process_id: process(process_number),
         stream_id: stream(stream_number),
         thread_name: if kind == StreamKind::SPAN { format!("worker-{stream_number}") } else { String::new() },
@@ -39,6 +39,7 @@ pub(super) fn header(process_number: u8, stream_number: u8, kind: StreamKind, se
         end: TimeSample { ticks: 1, monotonic_ns: begin + SECOND, wall_ns: begin + SECOND },
         min_time: begin + 1,
         max_time: begin + SECOND - 1,
+        extensions: Vec::new(),
     }
 }
 

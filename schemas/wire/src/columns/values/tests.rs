@@ -39,6 +39,8 @@ fn arg() -> impl Strategy<Value = RawBuf> {
         any::<i32>().prop_map(|value| RawBuf::of(&[Arg::I32(value)])),
         any::<i64>().prop_map(|value| RawBuf::of(&[Arg::I64(value)])),
         any::<u64>().prop_map(|value| RawBuf::of(&[Arg::U64(value)])),
+        (0..3u64).prop_map(|value| RawBuf::of(&[Arg::U64(value.wrapping_mul(0x9e37_79b9_7f4a_7c15))])),
+        (0..3u8).prop_map(|value| RawBuf::of(&[Arg::F64(1.0 / f64::from(value))])),
         bits,
         any::<f64>().prop_map(|value| RawBuf::of(&[Arg::F64(value)])),
         (-100_000..100_000i64).prop_map(|value| RawBuf::of(&[Arg::F64(value as f64 / 100.0)])),
@@ -81,6 +83,62 @@ fn floats_that_are_decimals_take_the_bytes_of_integers() {
     for odd in odd {
         bytes_of([0.5, odd, 0.25].into_iter());
     }
+}
+
+/// What a hash has in common with noise.
+fn noise(number: u64) -> u64 {
+    (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[test]
+fn integers_that_are_noise_take_the_bytes_they_have() {
+    let bytes_of = |values: &[u64]| {
+        let events: Vec<_> = values.iter().map(|&value| (0, RawBuf::of(&[Arg::U64(value)]))).collect();
+        over_the_wire(&events).1
+    };
+    let hashes: Vec<u64> = (0..1_000).map(noise).collect();
+    assert!((8_000..8_100).contains(&bytes_of(&hashes)), "{}", bytes_of(&hashes));
+    // Of addresses only what differs: here 4 bytes, the others are one and the same.
+    let addresses: Vec<u64> = hashes.iter().map(|hash| 0x7f12_0000_0000 | hash >> 32).collect();
+    let mut shapes = crate::columns::shapes::Shapes::default();
+    let mut values = Values::default();
+    for &address in &addresses {
+        let raw = RawBuf::of(&[Arg::U64(address)]);
+        values.push(shapes.number(Shape::of(0, &raw.as_raw())), raw.as_raw());
+    }
+    let mut opened = Opened::default();
+    values.put(&mut opened, shapes.used());
+    assert_eq!(opened.bytes[..2], [1, BITS]);
+}
+
+#[test]
+fn words_that_come_again_are_written_once() {
+    let players = |event: u64| noise(noise(event) % 16);
+    let integers: Vec<_> = (0..1_000).map(|event| (0, RawBuf::of(&[Arg::U64(players(event))]))).collect();
+    let floats: Vec<_> =
+        (0..1_000).map(|event| (0, RawBuf::of(&[Arg::F64(1.0 / (noise(event) % 16 + 3) as f64)]))).collect();
+    for events in [integers, floats] {
+        let bytes = over_the_wire(&events).1;
+        assert!((1_000..1_200).contains(&bytes), "{bytes} bytes");
+    }
+}
+
+#[test]
+fn a_word_that_was_not_there_before_is_refused() {
+    let events: Vec<_> = (0..40).map(|event| (0, RawBuf::of(&[Arg::U64(noise(event % 2))]))).collect();
+    let mut shapes = crate::columns::shapes::Shapes::default();
+    let mut values = Values::default();
+    for (site, raw) in &events {
+        values.push(shapes.number(Shape::of(*site, &raw.as_raw())), raw.as_raw());
+    }
+    let mut opened = Opened::default();
+    values.put(&mut opened, shapes.used());
+    let read = |bytes: &[u8]| read(&mut Reader::new(bytes), [&[Arg::U64(0).code()][..]].into_iter(), &[40]);
+    // The mode, then the length of the column of numbers, then those: new, new, the first one, the second one, and so on.
+    assert_eq!(opened.bytes[..7], [1, REPEATED, 40, 0, 0, 1, 2]);
+    assert!(read(&opened.bytes).is_ok());
+    opened.bytes[5] = 3;
+    assert!(read(&opened.bytes).unwrap_err().to_string().contains("word 3 of 2"));
 }
 
 #[test]
