@@ -140,7 +140,7 @@ fn what_the_macros_write_is_what_the_reader_finds_while_they_write_it() {
     let (mut found, mut reader) = (Found::default(), Reader::default());
     loop {
         let snapshot = reader.snapshot(&buffer);
-        reader.drain(snapshot, 0, |_, event| found.take(event));
+        reader.drain(snapshot, u64::MAX, 0, |_, event| found.take(event));
         reader.settle(&buffer);
         if snapshot.ended {
             break;

@@ -69,7 +69,7 @@ struct Found {
 impl Found {
     fn read(&mut self, buffer: &Buffer) -> Snapshot {
         let snapshot = self.reader.snapshot(buffer);
-        self.reader.drain(snapshot, 0, |ticks, event| match event {
+        self.reader.drain(snapshot, u64::MAX, 0, |ticks, event| match event {
             Event::End | Event::Log { .. } => {
                 self.misplaced += usize::from(ticks != self.numbers.len() as u64 + self.lost + 1);
                 self.numbers.push(ticks);

@@ -36,6 +36,8 @@ pub(crate) struct Reader {
     read: u64,
     /// Losses passed on so far.
     losses: Losses,
+    /// Where the last drain stopped at a later event; 0 where it did not.
+    stopped: usize,
     /// Chunks that were read to their end and not yet given back.
     passed: Vec<FreeChunk>,
 }
@@ -96,19 +98,35 @@ impl Reader {
         }
     }
 
-    /// Hands everything up to `snapshot` to `take` with its ticks, and reports losses. `now` stamps losses that were not yet written down. What was read
-    /// stays where it is until [`Reader::settle`].
-    pub(crate) fn drain(&mut self, snapshot: Snapshot, now: u64, mut take: impl FnMut(u64, Event<'_>)) {
+    /// Hands everything up to `snapshot` to `take` with its ticks, but nothing from the first event on that is later than `until`, and reports losses; says
+    /// whether that was all. `now` stamps losses that were not yet written down. What was read stays where it is until [`Reader::settle`].
+    ///
+    /// Buffers are looked at one after the other. With ticks that were read before the first of them, a drain has all events of all threads up to one
+    /// instant, none without what it followed from: no child before its parent, no end before its begin.
+    pub(crate) fn drain(
+        &mut self,
+        snapshot: Snapshot,
+        until: u64,
+        now: u64,
+        mut take: impl FnMut(u64, Event<'_>),
+    ) -> bool {
+        // What was waited for once is not waited for again, whatever its ticks are.
+        let until = if self.stopped != 0 && self.stopped == self.position { u64::MAX } else { until };
+        self.stopped = 0;
         while let Some(chunk) = self.chunk {
             let (start, limit) = (chunk::start(chunk) as usize, chunk::limit(chunk) as usize);
             if (start..=limit).contains(&snapshot.cursor) {
-                self.read_to(snapshot.cursor, &mut take);
+                if !self.read_to(snapshot.cursor, until, &mut take) {
+                    return false;
+                }
                 break;
             }
             // SAFETY: as in `snapshot`.
             let header = unsafe { chunk.as_ref() };
             let next = NonNull::new(header.next.load(Acquire)).expect("the writer went on from this chunk");
-            self.read_to(header.end.load(Relaxed) as usize, &mut take);
+            if !self.read_to(header.end.load(Relaxed) as usize, until, &mut take) {
+                return false;
+            }
             self.chunk = Some(next);
             self.position = chunk::start(next) as usize;
             self.restarts = 0;
@@ -118,6 +136,7 @@ impl Reader {
         for what in Lost::ALL {
             self.losses.report(what, snapshot.lost[what as usize], now, &mut take);
         }
+        true
     }
 
     /// Gives back the chunks that were read, and lets the owner start its own over: nothing that was drained will be asked for again.
@@ -149,28 +168,55 @@ impl Reader {
         }
     }
 
-    fn read_to(&mut self, end: usize, take: &mut impl FnMut(u64, Event<'_>)) {
+    /// Reads up to `end`, or to an event later than `until`; says whether there was none.
+    fn read_to(&mut self, end: usize, until: u64, take: &mut impl FnMut(u64, Event<'_>)) -> bool {
         let bytes = end.saturating_sub(self.position);
         if bytes == 0 {
-            return;
+            return true;
         }
-        self.read += bytes as u64 / 8;
         #[cfg(all(test, loom))]
         crate::sync::read(self.chunk, self.position, end);
         // SAFETY: the words between the reader's position and a published one are initialized, aligned, within one chunk, and not
         // written again until this reader has passed them (module `buffer`).
         let words = unsafe { std::slice::from_raw_parts(self.position as *const u64, bytes / 8) };
-        self.position = end;
-        // A writer that a signal handler interrupted which records itself may have left half an event.
-        let _ = read(words, &mut self.losses, take);
+        // A writer that a signal handler interrupted which records itself may have left half an event: what follows it in the chunk is passed over.
+        let stop = read_until(words, until, &mut self.losses, take);
+        let (later, passed) = match stop {
+            Stop::Later(left) => (true, words.len() - left),
+            Stop::End | Stop::Broken => (false, words.len()),
+        };
+        self.read += passed as u64;
+        self.position += passed * 8;
+        if later {
+            self.stopped = self.position;
+        }
+        !later
     }
+}
+
+/// What ended the reading of words.
+enum Stop {
+    /// Nothing was left.
+    End,
+    /// What is no event, or not whole.
+    Broken,
+    /// An event later than asked for, so many words before the end.
+    Later(usize),
 }
 
 /// Hands the events in `words` to `take`, with their ticks. What is no event, or not whole, ends them; says whether nothing was.
 pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64, Event<'_>)) -> bool {
+    matches!(read_until(words, u64::MAX, losses, take), Stop::End)
+}
+
+/// As [`read`], up to the first event later than `until`.
+fn read_until(words: &[u64], until: u64, losses: &mut Losses, take: &mut impl FnMut(u64, Event<'_>)) -> Stop {
     let mut rest = words;
     while let [first, after @ ..] = rest {
         let ticks = first >> TAG_BITS;
+        if ticks > until {
+            return Stop::Later(rest.len());
+        }
         // Never more words than there are: a writer interrupted by a signal handler that records may have left half an event.
         rest = match (first & TAG_MASK, after) {
             (SPAN_END, _) => {
@@ -182,7 +228,7 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 after
             }
             (SPAN_BEGIN_ARGS, [head, after @ ..]) => {
-                let Some((fields, after)) = args(*head, after) else { return false };
+                let Some((fields, after)) = args(*head, after) else { return Stop::Broken };
                 take(ticks, Event::Begin { site: *head as u32, fields });
                 after
             }
@@ -191,18 +237,18 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 after
             }
             (LOG_ARGS, [head, after @ ..]) => {
-                let Some((args, after)) = args(*head, after) else { return false };
+                let Some((args, after)) = args(*head, after) else { return Stop::Broken };
                 take(ticks, Event::Log { site: *head as u32, args });
                 after
             }
             (tag @ (INTEGER | FLOAT), [head, after @ ..]) => {
                 let code = if tag == INTEGER { Arg::I64(0).code() } else { Arg::F64(0.0).code() };
-                let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return false };
+                let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return Stop::Broken };
                 take(ticks, Event::Metric { site: *head as u32, properties: (head >> 32) as u32, args });
                 after
             }
             (METRIC_ARGS, [head, after @ ..]) => {
-                let Some((args, after)) = args(*head, after) else { return false };
+                let Some((args, after)) = args(*head, after) else { return Stop::Broken };
                 take(ticks, Event::Metric { site: *head as u32, properties: 0, args });
                 after
             }
@@ -212,7 +258,7 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 after
             }
             (ASYNC_BEGIN_ARGS, [head, id, parent, after @ ..]) => {
-                let Some((fields, after)) = args(*head, after) else { return false };
+                let Some((fields, after)) = args(*head, after) else { return Stop::Broken };
                 take(ticks, Event::AsyncBegin { site: *head as u32, id: *id, parent: *parent, fields });
                 after
             }
@@ -221,7 +267,7 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 after
             }
             (ASYNC_END_ARGS, [head, id, after @ ..]) => {
-                let Some((fields, after)) = args(*head, after) else { return false };
+                let Some((fields, after)) = args(*head, after) else { return Stop::Broken };
                 take(ticks, Event::AsyncEnd { id: *id, fields: Some(fields) });
                 after
             }
@@ -235,10 +281,10 @@ pub(crate) fn read(words: &[u64], losses: &mut Losses, take: &mut impl FnMut(u64
                 }
                 after
             }
-            _ => return false,
+            _ => return Stop::Broken,
         };
     }
-    true
+    Stop::End
 }
 
 /// The arguments behind word 1 of an event, and what follows them.
@@ -284,10 +330,51 @@ mod tests {
                 let mut reader = Reader::default();
                 while reader.chunk.is_none() {
                     let snapshot = reader.snapshot(buffer);
-                    reader.drain(snapshot, 0, |_, _| panic!("nothing was recorded"));
+                    reader.drain(snapshot, u64::MAX, 0, |_, _| panic!("nothing was recorded"));
                 }
                 reader.release(buffer);
             }
         });
+    }
+
+    /// Writes marks of frames with these ticks.
+    fn record(buffer: &Buffer, ticks: impl IntoIterator<Item = u64>) {
+        for ticks in ticks {
+            let cursor = buffer.make_room(1).expect("a chunk");
+            // SAFETY: `make_room` said so.
+            unsafe {
+                cursor.write(ticks << TAG_BITS | FRAME);
+                buffer.publish(cursor.add(1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_drain_ends_at_the_instant_asked_for_and_the_next_one_goes_on_there() {
+        chunk::set_budget(1024 * 1024);
+        let buffer = Buffer::new(String::new(), 1);
+        let mut reader = Reader::default();
+        let mut drain = |until| {
+            let mut found = Vec::new();
+            let snapshot = reader.snapshot(&buffer);
+            let all = reader.drain(snapshot, until, 0, |ticks, _| found.push(ticks));
+            reader.settle(&buffer);
+            (found, all)
+        };
+        record(&buffer, [10, 20, 30]);
+        assert_eq!(drain(5), (vec![], false));
+        record(&buffer, [40]);
+        // Whatever its clock says, an event is waited for once.
+        assert_eq!(drain(5), (vec![10, 20, 30, 40], true));
+        record(&buffer, [50, 60]);
+        assert_eq!(drain(50), (vec![50], false));
+        record(&buffer, 61..100_000);
+        assert_eq!(drain(60).0.len(), 99_940);
+        record(&buffer, 0..50_000);
+        let (found, all) = drain(40_000);
+        assert!(found.into_iter().eq(0..=40_000) && !all);
+        assert!(drain(49_999).0.into_iter().eq(40_001..50_000));
+        assert_eq!(drain(0), (vec![], true));
+        reader.release(&buffer);
     }
 }

@@ -17,10 +17,14 @@ pub(crate) trait Encode {
     fn is_full(&self) -> bool;
     fn seal(&mut self, seal: &Seal<'_>, dictionary: &impl encode::Dictionary) -> Block;
     fn save(&self, out: &mut Vec<u8>);
+    /// Rows that were begun and will not come, since this was asked last.
+    fn take_given_up(&mut self) -> u64 {
+        0
+    }
 }
 
 macro_rules! encode {
-    ($($encoder:ty),*) => {$(
+    ($($encoder:ty $(: $given_up:ident)?),*) => {$(
         impl Encode for $encoder {
             #[inline]
             fn is_empty(&self) -> bool {
@@ -36,11 +40,14 @@ macro_rules! encode {
             fn save(&self, out: &mut Vec<u8>) {
                 Saved::save(self, out);
             }
+            $(fn take_given_up(&mut self) -> u64 {
+                self.$given_up()
+            })?
         }
     )*};
 }
 
-encode!(LogEncoder, MetricEncoder, SpanEncoder, FrameEncoder, AsyncEncoder, AttachmentEncoder);
+encode!(LogEncoder, MetricEncoder, SpanEncoder, FrameEncoder, AsyncEncoder: take_given_up, AttachmentEncoder);
 
 /// A stream.
 pub(crate) struct Stream<E> {
@@ -150,7 +157,8 @@ impl<E: Encode> Stream<E> {
         self.sequence += 1;
         self.ordinals = header.first_ordinal + header.ordinal_count;
         self.rows += header.row_count;
-        self.dropped += header.dropped_count;
+        let given_up = self.encoder.take_given_up();
+        self.dropped += header.dropped_count + given_up;
         header.dropped_total = self.dropped + outlet.losses.get(&self.stream_id).copied().unwrap_or(0);
 
         let sampled = std::mem::take(&mut self.sampled_unsealed);
@@ -158,7 +166,7 @@ impl<E: Encode> Stream<E> {
         let counts = kind_stats(outlet.stats, &self.kind);
         counts.emitted += header.ordinal_count;
         counts.events += header.event_count;
-        counts.dropped += header.dropped_count - sampled;
+        counts.dropped += header.dropped_count - sampled + given_up;
         counts.sampled += sampled;
         let rows = Rows { stream_id: self.stream_id, count: header.row_count };
         let bytes = block.encode();

@@ -140,7 +140,7 @@ impl Worker {
         worker.add_new();
         for thread in &mut worker.threads {
             let snapshot = thread.reader.snapshot(&thread.buffer);
-            thread.reader.drain(snapshot, 0, |_, _| {});
+            thread.reader.drain(snapshot, u64::MAX, 0, |_, _| {});
             thread.reader.settle(&thread.buffer);
             thread.counted.read(&thread.buffer, |_, _, _| {});
         }
@@ -187,12 +187,13 @@ impl Worker {
         let _ = wake::take();
         self.count_losses();
         self.add_new();
+        self.attachments.take(&mut self.dictionary);
+        // Before the first position is read: events later than this are left for the next drain (`Reader::drain`), unless nothing is recorded any more.
+        let end = clock::sample(self.clock);
+        let until = if clock::recording() == clock::OFF { u64::MAX } else { end.ticks };
         for thread in &mut self.threads {
             thread.snapshot = thread.reader.snapshot(&thread.buffer);
         }
-        self.attachments.take(&mut self.dictionary);
-        // After the positions were read, so that every event to be drained is older than the sample.
-        let end = clock::sample(self.clock);
         self.dictionary.refresh();
         let mut blocks = Vec::new();
         let settle = self.crash.is_none();
@@ -214,7 +215,7 @@ impl Worker {
         // Those that mark frames first, so that the others' spans need not wait for them.
         for marks in [true, false] {
             for thread in self.threads.iter_mut().filter(|thread| thread.marks == marks) {
-                thread.drain(end.ticks, merge, shared, sampling.as_mut(), &mut outlet);
+                thread.drain(until, end.ticks, merge, shared, sampling.as_mut(), &mut outlet);
                 if settle {
                     thread.settle();
                 }
@@ -236,6 +237,7 @@ impl Worker {
             }
         }
         self.merge.encode(&mut self.shared, &mut outlet);
+        self.shared.asyncs.encoder.drained();
         self.attachments.seal(&mut outlet);
         if seal {
             for thread in &mut self.threads {
@@ -472,6 +474,7 @@ impl Worker {
 impl ThreadStream {
     fn drain(
         &mut self,
+        until: u64,
         now: u64,
         merge: &mut Merge,
         shared: &mut Shared,
@@ -479,7 +482,7 @@ impl ThreadStream {
         outlet: &mut Outlet<'_>,
     ) {
         let Self { reader, snapshot, id, spans, staged, marks, .. } = self;
-        reader.drain(*snapshot, now, |ticks, event| {
+        let all = reader.drain(*snapshot, until, now, |ticks, event| {
             if !is_of_spans(&event) {
                 if let (Event::Frame, Some(sampling)) = (event, &mut sampling) {
                     *marks = true;
@@ -498,6 +501,8 @@ impl ThreadStream {
                 }
             }
         });
+        // What is left of a thread that ended is read in the next drain.
+        snapshot.ended &= all;
         if snapshot.ended {
             // Nobody is left to end them.
             if let Some(sampling) = sampling

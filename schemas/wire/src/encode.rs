@@ -17,7 +17,7 @@ mod saved;
 mod spans;
 
 use crate::{BlockId, ProcessId, StreamId, StreamKind, TimeSample};
-pub use asyncs::AsyncEncoder;
+pub use asyncs::{ASYNC_OPEN_MAX, AsyncEncoder};
 pub use attachments::{Attachment, AttachmentEncoder};
 pub use frames::FrameEncoder;
 pub use logs::LogEncoder;

@@ -6,8 +6,8 @@ use framelake_wire::{
     Arg, Block, StreamKind, TimeMap, UnixNanos,
     decode::{self, OpenSpan},
     encode::{
-        AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId,
-        SpanEncoder, ThreadId, Value,
+        ASYNC_OPEN_MAX, AsyncEncoder, Attachment, AttachmentEncoder, FrameEncoder, LogEncoder, MetricEncoder,
+        PropertiesId, SiteId, SpanEncoder, ThreadId, Value,
     },
     limits::{ATTACHMENT_PART_BYTES_MAX, FORMAT_VERSION},
     raw::{Raw, RawBuf},
@@ -524,4 +524,46 @@ fn a_block_of_another_kind_or_a_newer_format_is_not_decoded_but_passes() {
     decode::check(&block).unwrap();
     block.payload = vec![0; framelake_wire::limits::PAYLOAD_BYTES_MAX + 1];
     assert!(decode::check(&block).is_err());
+}
+
+/// Ends that were lost leave their spans open for good.
+#[test]
+fn of_too_many_open_async_spans_the_oldest_are_given_up_and_counted() {
+    let names = Names::new(1, 0, 1);
+    let mut encoder = AsyncEncoder::new();
+    let begin = |encoder: &mut AsyncEncoder, id: u64, around: u64, fields: Raw<'_>| {
+        encoder.begin(id, around, SiteId(0), ThreadId(0), sample(0).ticks + id, fields);
+    };
+    let max = ASYNC_OPEN_MAX as u64;
+    for id in 1..=max {
+        begin(&mut encoder, id, 0, Raw::default());
+    }
+    encoder.end(7, sample(0).ticks + max);
+    assert_eq!((encoder.open() as u64, encoder.take_given_up()), (max - 1, 0));
+    encoder.seal(&seal(StreamKind::ASYNC, 0), &names);
+    for id in max + 1..=max + 10 {
+        begin(&mut encoder, id, id - 9, Raw::default());
+    }
+    // The one that ended left room for one.
+    assert_eq!((encoder.open() as u64, encoder.take_given_up(), encoder.take_given_up()), (max, 9, 0));
+    let block = over_the_wire(&encoder.seal(&seal(StreamKind::ASYNC, 1), &names));
+    let open = decode::async_spans(&block).unwrap().open;
+    assert_eq!((open.len(), open[0].ordinal), (256, 10));
+    // What was given up ends for nobody.
+    encoder.end(3, sample(1).ticks);
+    encoder.end(max + 10, sample(1).ticks);
+    let rows = decode::async_spans(&encoder.seal(&seal(StreamKind::ASYNC, 2), &names)).unwrap();
+    assert_eq!((rows.ordinal, rows.parent), (vec![max + 9], vec![Some(max)]));
+
+    // Few are too many where their fields are long.
+    let text = "x".repeat(30_000);
+    let fields = RawBuf::of(&[Arg::Str(&text)]);
+    let most = 16 * 1024 * 1024 / (fields.as_raw().words().len() * 8);
+    for id in 1..=600 {
+        begin(&mut encoder, 2 * max + id, 0, fields.as_raw());
+        if encoder.is_full() {
+            encoder.seal(&seal(StreamKind::ASYNC, 3), &names);
+        }
+    }
+    assert_eq!((encoder.open(), encoder.take_given_up()), (most, max - 1 + 600 - most as u64));
 }

@@ -18,7 +18,7 @@ use crate::{
     varint::Reader,
 };
 use foldhash::fast::FixedState;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// Encodes the async spans of a process: those that begin on one thread and may end on another.
 ///
@@ -30,6 +30,12 @@ pub struct AsyncEncoder {
     rows: Vec<Row>,
     /// Begun and not ended, by the program's number.
     open: HashMap<u64, Open, FixedState>,
+    /// Ordinal and number of those, the oldest first. Some may have ended since.
+    order: VecDeque<(u64, u64)>,
+    /// Bytes of the fields of those.
+    open_bytes: usize,
+    /// Open spans that were given up, since they were asked for.
+    given_up: u64,
     /// Ended before their begins were seen: on another thread, whose events are read later.
     early: HashMap<u64, Early, FixedState>,
     /// Spans begun in the block being filled.
@@ -69,14 +75,24 @@ struct Open {
     fields: RawBuf,
 }
 
+impl Open {
+    fn bytes(&self) -> usize {
+        self.fields.as_raw().words().len() * 8
+    }
+}
+
 #[derive(Debug)]
 struct Early {
     ticks: u64,
     fields: Option<RawBuf>,
-    /// Seals since.
+    /// Drains since.
     age: u8,
 }
 
+/// Most spans that are kept open, and most bytes of their fields: 131,072 × about 150 B, and 16 MiB. Where ends are lost spans stay open for good, and a
+/// program that loses ends does so again.
+pub const ASYNC_OPEN_MAX: usize = 128 * 1024;
+const OPEN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A begin is read one drain after its end at the latest. One that never comes was recorded before this stream began.
 const EARLY_AGE_MAX: u8 = 2;
 /// Most bytes of the fields of the open spans that a block names. Beyond that they are named without.
@@ -100,8 +116,55 @@ impl AsyncEncoder {
         let open = Open { relation, begin: Begin::Ticks(ticks), site, thread, fields: fields.into() };
         match self.early.remove(&id) {
             Some(early) => self.row(Open { fields: early.fields.unwrap_or(open.fields), ..open }, early.ticks),
-            None => drop(self.open.insert(id, open)),
+            None => self.keep_open(id, open),
         }
+    }
+
+    fn keep_open(&mut self, id: u64, open: Open) {
+        self.order.push_back((open.relation.ordinal, id));
+        self.open_bytes += open.bytes();
+        if let Some(again) = self.open.insert(id, open) {
+            self.open_bytes -= again.bytes();
+        }
+        while self.open.len() > ASYNC_OPEN_MAX || self.open_bytes > OPEN_BYTES_MAX {
+            let Some((ordinal, id)) = self.order.pop_front() else { break };
+            if self.is_open(ordinal, id) {
+                self.take_open(id);
+                self.given_up += 1;
+            }
+        }
+        // Those that ended are swept out when they are the most.
+        const FEW: usize = 1024;
+        if self.order.len() > FEW + 2 * self.open.len() {
+            let Self { open, order, .. } = self;
+            order.retain(|(ordinal, id)| open.get(id).is_some_and(|open| open.relation.ordinal == *ordinal));
+        }
+    }
+
+    fn is_open(&self, ordinal: u64, id: u64) -> bool {
+        self.open.get(&id).is_some_and(|open| open.relation.ordinal == ordinal)
+    }
+
+    fn take_open(&mut self, id: u64) -> Option<Open> {
+        let open = self.open.remove(&id)?;
+        self.open_bytes -= open.bytes();
+        // Spans of one thread end in the reverse order of their begins.
+        self.order.pop_back_if(|(_, last)| *last == id);
+        Some(open)
+    }
+
+    /// How many open spans were given up since this was asked last, the oldest first, because too many were open ([`ASYNC_OPEN_MAX`]). They have ordinals and
+    /// will have no rows.
+    pub fn take_given_up(&mut self) -> u64 {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// All threads' events up to some instant were passed on: what ended and has not begun by the second such instant never will.
+    pub fn drained(&mut self) {
+        self.early.retain(|_, early| {
+            early.age += 1;
+            early.age < EARLY_AGE_MAX
+        });
     }
 
     /// Span `id` ends.
@@ -115,7 +178,7 @@ impl AsyncEncoder {
     }
 
     fn close(&mut self, id: u64, ticks: u64, fields: Option<RawBuf>) {
-        match self.open.remove(&id) {
+        match self.take_open(id) {
             Some(open) => self.row(Open { fields: fields.unwrap_or(open.fields), ..open }, ticks),
             None => drop(self.early.insert(id, Early { ticks, fields, age: 0 })),
         }
@@ -208,8 +271,9 @@ impl AsyncEncoder {
             }
             let begin = Begin::Time(reader.signed(FIELD)?);
             let relation = Relation { ordinal, parent };
-            self.open.insert(id, Open { relation, begin, site: SiteId(shape.site), thread, fields });
+            self.keep_open(id, Open { relation, begin, site: SiteId(shape.site), thread, fields });
         }
+        self.order.make_contiguous().sort_unstable();
         for _ in 0..reader.unsigned(FIELD)? {
             let (id, ticks, age) = (reader.unsigned(FIELD)?, reader.unsigned(FIELD)?, reader.unsigned(FIELD)?);
             let fields = match reader.unsigned(FIELD)? {
@@ -224,14 +288,13 @@ impl AsyncEncoder {
     /// The block of what was recorded since the last seal. Spans open now stay open.
     pub fn seal(&mut self, seal: &Seal<'_>, dictionary: &impl Dictionary) -> Block {
         let map = TimeMap::new(seal.begin, seal.end, seal.anchor_ns);
-        for open in self.open.values_mut() {
-            open.begin = Begin::Time(open.begin.time(map));
-        }
-        self.early.retain(|_, early| {
-            early.age += 1;
-            early.age < EARLY_AGE_MAX
-        });
         let first_ordinal = self.core.first_ordinal;
+        // Ticks hold within a block; older spans have their times.
+        for (_, id) in self.order.iter().rev().take_while(|(ordinal, _)| *ordinal >= first_ordinal) {
+            if let Some(open) = self.open.get_mut(id) {
+                open.begin = Begin::Time(open.begin.time(map));
+            }
+        }
         let next_ordinal = first_ordinal + self.begins + self.core.drops.total();
 
         let (mut times, mut numbers) = (Times::NONE, Numbers::default());
@@ -270,19 +333,15 @@ impl AsyncEncoder {
 
     /// The oldest spans that are open, as [`asyncs::read_open`] reads them.
     fn put_open(&mut self, origin: UnixNanos, next_ordinal: u64) -> Vec<u8> {
-        let mut oldest: Vec<_> = self.open.values().collect();
-        if oldest.len() > OPEN_MAX {
-            oldest.select_nth_unstable_by_key(OPEN_MAX, |open| open.relation.ordinal);
-            oldest.truncate(OPEN_MAX);
-        }
-        oldest.sort_unstable_by_key(|open| open.relation.ordinal);
+        let Self { open, order, .. } = self;
+        let of = |&(ordinal, id): &(u64, u64)| open.get(&id).filter(|open| open.relation.ordinal == ordinal);
+        let oldest: Vec<_> = order.iter().filter_map(of).take(OPEN_MAX).collect();
         let mut out = Vec::new();
         varint::put(&mut out, oldest.len() as u64);
         let mut left = OPEN_FIELDS_BYTES_MAX;
         for open in oldest {
             let Begin::Time(begin) = open.begin else { unreachable!("set when sealing began") };
-            let bytes = open.fields.as_raw().words().len() * 8;
-            let fields = if bytes <= left { open.fields.as_raw() } else { Raw::default() };
+            let fields = if open.bytes() <= left { open.fields.as_raw() } else { Raw::default() };
             left -= fields.words().len() * 8;
             let shape = self.core.sites.number(Shape::of(open.site.0, &fields));
             let thread = self.core.threads.number(open.thread.0);
