@@ -24,7 +24,7 @@ pub mod thread_spans;
 
 pub use columns::thread_name;
 pub use projection::Projection;
-pub use view::{BATCH_ROWS, RowView, Rows, ScopeRule, batches};
+pub use view::{BATCH_ROWS, RowView, Rows, ScopeRule, batches, next_batch};
 
 /// Every row view.
 pub static ALL: [&dyn RowView; 6] = [

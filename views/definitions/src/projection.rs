@@ -35,6 +35,11 @@ impl Projection {
         &self.schema
     }
 
+    /// Whether that column is wanted.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.schema.index_of(column).is_ok()
+    }
+
     /// A batch of `rows` rows, each wanted column made by `column`.
     pub(crate) fn batch(&self, rows: usize, mut column: impl FnMut(&str) -> ArrayRef) -> RecordBatch {
         let columns = self.schema.fields().iter().map(|field| column(field.name())).collect();

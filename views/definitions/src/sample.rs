@@ -24,6 +24,11 @@ pub(crate) const NAMED: SiteId = SiteId(4);
 /// A line with arguments.
 pub(crate) const FORMATTED: SiteId = SiteId(6);
 
+/// A line that is much longer than what is recorded of it.
+pub(crate) const WIDE: SiteId = SiteId(7);
+/// Properties of 30,000 bytes.
+pub(crate) const LONG: PropertiesId = PropertiesId(2);
+
 pub(crate) struct Names;
 
 impl Dictionary for Names {
@@ -33,6 +38,7 @@ impl Dictionary for Names {
             INNER => ("inner", "game", "b.rs", 2, 0, ""),
             LOGGED => ("hit", "combat", "c.rs", 3, 3, ""),
             FORMATTED => ("hit {} for {damage:>3}", "combat", "c.rs", 6, 4, ""),
+            WIDE => ("{:>60000}", "combat", "c.rs", 7, 4, ""),
             NAMED => ("name()", "net", "e.rs", 5, 0, ""),
             _ => ("bodies", "physics", "d.rs", 4, 0, "1"),
         };
@@ -59,7 +65,12 @@ impl Dictionary for Names {
         static CASTLE: LazyLock<Vec<(String, String)>> =
             LazyLock::new(|| vec![("map".into(), "castle".into()), ("mode".into(), "siege".into())]);
         static FIELD: LazyLock<Vec<(String, String)>> = LazyLock::new(|| vec![("map".into(), "field".into())]);
-        if id.0 == 0 { &CASTLE } else { &FIELD }
+        static TEXT: LazyLock<Vec<(String, String)>> = LazyLock::new(|| vec![("text".into(), "x".repeat(29_996))]);
+        match id {
+            LONG => &TEXT,
+            PropertiesId(0) => &CASTLE,
+            _ => &FIELD,
+        }
     }
 
     fn thread(&self, id: ThreadId) -> (&str, u64) {

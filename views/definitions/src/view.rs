@@ -8,6 +8,9 @@ use std::{fmt::Debug, ops::Range};
 /// Rows of a batch at most: what DataFusion works on at a time.
 pub const BATCH_ROWS: usize = 8192;
 
+/// Bytes of text that end a batch before it has as many rows: a few lines of a megabyte each, or tags of many values, are a batch.
+pub(crate) const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
 /// What a partition of the view is complete for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeRule {
@@ -70,12 +73,21 @@ pub trait Rows: Debug + Send {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// The projected columns of some of them, in the block's order. `range` lies within `0..len()`.
+    /// The projected columns of some of them, in the block's order. `range` lies within `0..len()` and has at most [`BATCH_ROWS`]. Where their texts are long the
+    /// batch has the first of them only, at least one.
     fn batch(&self, range: Range<usize>, projection: &Projection) -> RecordBatch;
 }
 
 /// The rows as batches of at most [`BATCH_ROWS`], made one at a time.
 pub fn batches<'a>(rows: &'a dyn Rows, projection: &'a Projection) -> impl Iterator<Item = RecordBatch> + 'a {
-    let count = rows.len();
-    (0..count).step_by(BATCH_ROWS).map(move |from| rows.batch(from..count.min(from + BATCH_ROWS), projection))
+    let mut from = 0;
+    std::iter::from_fn(move || next_batch(rows, &mut from, projection))
+}
+
+/// The batch that begins with row `from`, which then is the first of the next one; `None` behind the last.
+pub fn next_batch(rows: &dyn Rows, from: &mut usize, projection: &Projection) -> Option<RecordBatch> {
+    let to = rows.len().min(*from + BATCH_ROWS);
+    let batch = (*from < to).then(|| rows.batch(*from..to, projection))?;
+    *from += batch.num_rows();
+    Some(batch)
 }

@@ -3,8 +3,9 @@
 use crate::{
     Projection, Rows,
     columns::{ArgMaps, LEVELS, Sites, Texts, ordinals, thread_names, times},
+    view::BATCH_BYTES,
 };
-use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringBuilder};
 use framelake_wire::{Header, decode::Logs};
 use std::{ops::Range, sync::Arc};
 
@@ -34,6 +35,7 @@ impl LogRows {
         }
     }
 
+    /// The messages of the first rows of `range`, until they are long enough for a batch.
     fn messages(&self, range: Range<usize>) -> ArrayRef {
         let mut messages = StringBuilder::with_capacity(range.len(), 64 * range.len());
         let (rendered, mut message) = (self.logs.messages(), String::new());
@@ -41,6 +43,9 @@ impl LogRows {
             message.clear();
             rendered.render(index, &mut message);
             messages.append_value(&message);
+            if messages.values_slice().len() >= BATCH_BYTES {
+                break;
+            }
         }
         Arc::new(messages.finish())
     }
@@ -62,7 +67,11 @@ impl Rows for LogRows {
         self.logs.ordinal.len()
     }
 
-    fn batch(&self, range: Range<usize>, projection: &Projection) -> RecordBatch {
+    fn batch(&self, mut range: Range<usize>, projection: &Projection) -> RecordBatch {
+        let messages = projection.has("message").then(|| self.messages(range.clone()));
+        if let Some(messages) = &messages {
+            range.end = range.start + messages.len();
+        }
         let rows = range.len();
         let site = &self.logs.site[range.clone()];
         projection.batch(rows, |column| match column {
@@ -73,7 +82,7 @@ impl Rows for LogRows {
             "time" => times(&self.logs.time[range.clone()]),
             "level" => self.levels.rows_maybe(site),
             "target" => self.sites.target.rows(site),
-            "message" => self.messages(range.clone()),
+            "message" => messages.clone().expect("made above"),
             "file" => self.sites.file.rows(site),
             "line" => self.sites.lines(site),
             "args" => self.args(range.clone()),

@@ -1,7 +1,8 @@
 //! Lines of known call sites, as rows.
 
 use super::LogEntries;
-use crate::sample;
+use crate::{Projection, RowView, batches, sample};
+use arrow::array::AsArray;
 use framelake_wire::{
     Arg,
     encode::{LogEncoder, ThreadId},
@@ -31,4 +32,23 @@ fn a_line_is_its_own_text_its_call_sites_or_made_of_its_arguments() {
         s = sample::STREAM
     );
     assert_eq!(sample::table(&LogEntries, &block), expected);
+}
+#[test]
+fn long_texts_end_a_batch_early_and_no_row_is_missing() {
+    let mut encoder = LogEncoder::new();
+    for number in 0..1_000 {
+        encoder.push_args(sample::WIDE, ThreadId(0), number, RawBuf::of(&[Arg::U64(number)]).as_raw());
+    }
+    let block = encoder.seal(&sample::seal("log", 0, 0, 100_000), &sample::Names);
+    let rows = LogEntries.open(&block).unwrap();
+    let of = |columns: &[usize]| {
+        let projection = Projection::of(&LogEntries.schema(), columns);
+        batches(rows.as_ref(), &projection).collect::<Vec<_>>()
+    };
+    let found = of(&[7]);
+    // 16 MiB are 279.6 lines.
+    assert_eq!(found.iter().map(|batch| batch.num_rows()).collect::<Vec<_>>(), [280, 280, 280, 160]);
+    let lines = found.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten());
+    assert!(lines.enumerate().all(|(number, line)| line.len() == 60_000 && line.trim_start() == number.to_string()));
+    assert_eq!(of(&[3]).iter().map(|batch| batch.num_rows()).collect::<Vec<_>>(), [1_000]);
 }

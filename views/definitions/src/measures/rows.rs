@@ -3,6 +3,7 @@
 use crate::{
     Projection, Rows,
     columns::{ArgMaps, PropertySets, Sites, Texts, ordinals, thread_names, times},
+    view::BATCH_BYTES,
 };
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use framelake_wire::{
@@ -20,6 +21,8 @@ pub(crate) struct MeasureRows {
     units: Texts,
     threads: Texts,
     property_sets: PropertySets,
+    /// Bytes of each set's text.
+    set_bytes: Vec<usize>,
     metrics: Metrics,
 }
 
@@ -32,9 +35,14 @@ impl MeasureRows {
             units: Texts::of(metrics.sites.iter().map(|site| site.unit.as_str())),
             threads: thread_names(&metrics.threads),
             property_sets: PropertySets::of(&metrics.property_sets),
+            set_bytes: metrics.property_sets.iter().map(|set| bytes_of(set)).collect(),
             metrics,
         }
     }
+}
+
+fn bytes_of(set: &[(String, String)]) -> usize {
+    set.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
 
 /// What stands before a measurement's tags: its value, and how many observations it is of.
@@ -43,6 +51,23 @@ fn before_tags(site: &CallSite) -> usize {
 }
 
 impl MeasureRows {
+    /// The first rows of `range`, until their property sets are long enough for a batch.
+    fn within_bytes(&self, range: Range<usize>) -> Range<usize> {
+        // Most blocks are far below it.
+        let longest = self.set_bytes.iter().max().copied().unwrap_or(0);
+        if longest * range.len() < BATCH_BYTES {
+            return range;
+        }
+        let mut bytes = 0;
+        let of_row = |row: usize| self.metrics.properties[row].map_or(0, |set| self.set_bytes[set as usize]);
+        let fits = range.clone().take_while(|&row| {
+            let before = bytes;
+            bytes += of_row(row);
+            before < BATCH_BYTES
+        });
+        range.start..range.start + fits.count()
+    }
+
     fn properties(&self, range: Range<usize>) -> ArrayRef {
         let metrics = &self.metrics;
         if metrics.sites.iter().all(|site| site.args.len() <= before_tags(site)) {
@@ -79,6 +104,7 @@ impl Rows for MeasureRows {
     }
 
     fn batch(&self, range: Range<usize>, projection: &Projection) -> RecordBatch {
+        let range = if projection.has("properties") { self.within_bytes(range) } else { range };
         let rows = range.len();
         let site = &self.metrics.site[range.clone()];
         projection.batch(rows, |column| match column {

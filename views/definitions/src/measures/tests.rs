@@ -56,3 +56,20 @@ fn long_blocks_come_in_batches_and_every_projection_has_their_rows() {
         .collect();
     assert!(seen.iter().copied().eq(0..20_000));
 }
+#[test]
+fn long_texts_end_a_batch_early_and_no_row_is_missing() {
+    let mut encoder = MetricEncoder::new();
+    for number in 0..1_500 {
+        let properties = (number % 2 == 0).then_some(sample::LONG);
+        encoder.push(sample::MEASURED, ThreadId(0), 100 + number, Value::Integer(number.cast_signed()), properties);
+    }
+    let block = encoder.seal(&sample::seal("metric", 0, 0, 100_000), &sample::Names);
+    let rows = Measures.open(&block).unwrap();
+    let lengths = |columns: &[usize]| {
+        let projection = Projection::of(&Measures.schema(), columns);
+        batches(rows.as_ref(), &projection).map(|batch| batch.num_rows()).collect::<Vec<_>>()
+    };
+    // 16 MiB are 559.2 sets, of every other row; the one that goes beyond is the last.
+    assert_eq!(lengths(&[3, 9]), [1_119, 381]);
+    assert_eq!(lengths(&[3]), [1_500]);
+}

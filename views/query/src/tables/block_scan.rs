@@ -16,7 +16,7 @@ use datafusion::{
         stream::RecordBatchStreamAdapter,
     },
 };
-use framelake_definitions::{BATCH_ROWS, Projection, RowView, Rows, batches};
+use framelake_definitions::{Projection, RowView, Rows, batches, next_batch};
 use framelake_lake::BlockEntry;
 use framelake_materialize::Part;
 use framelake_wire::Block;
@@ -319,10 +319,8 @@ impl Reading {
     fn lay_out(&mut self) -> Option<RecordBatch> {
         let (rows, from) = self.decoded.as_mut()?;
         let _timer = self.metrics.baseline.elapsed_compute().timer();
-        let to = rows.len().min(*from + BATCH_ROWS);
-        let batch = (*from < to).then(|| rows.batch(*from..to, &self.common.projection));
-        *from = to;
-        if to == rows.len() {
+        let batch = next_batch(rows.as_ref(), from, &self.common.projection);
+        if *from == rows.len() {
             self.decoded = None;
         }
         batch
