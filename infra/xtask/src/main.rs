@@ -89,8 +89,10 @@ fn bench(release: bool, name: &str, arguments: &[String]) -> anyhow::Result<()> 
 
 /// What an event costs is measured in a program of its own, without the server and all that it links.
 fn bench_sdk(arguments: &[String]) -> anyhow::Result<()> {
+    // Arrow takes minutes to build, and says nothing of what a smoke test asks.
+    let features = if arguments.iter().any(|argument| argument == "--smoke") { "timing" } else { "arrow" };
     shell::cargo("build")
-        .args(["--release", "--package", "framelake-bench-sdk", "--features", "timing", "--bin", "sdk"])
+        .args(["--release", "--package", "framelake-bench-sdk", "--features", features, "--bin", "sdk"])
         .checked()?;
     Command::new(shell::target().join("release/sdk")).args(arguments).current_dir(shell::root()).checked()
 }

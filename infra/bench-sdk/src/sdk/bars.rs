@@ -68,9 +68,10 @@ const LIMITS: [(Kind, f64); 5] = [
 ];
 
 /// Bytes per event at most.
-const BYTES: [(&str, f64); 6] = [
+const BYTES: [(&str, f64); 7] = [
     (bytes::SPANS, 2.7),
     (bytes::TIGHT_SPANS, 1.2),
+    (bytes::ASYNC_SPANS, 3.2),
     (bytes::STATIC_LOGS, 3.4),
     (bytes::ARGUMENT_LOGS, 8.6),
     (bytes::WALK, 4.4),
@@ -131,6 +132,13 @@ pub(crate) fn bars(report: &Report) -> Vec<Bar> {
         );
         bars.push(Bar::new(&format!("{stream}: a block of 5,000"), 1.1, "× a large one", more));
     }
+    // 50 million events and 10 million whole rows a second.
+    for (stream, _) in BYTES {
+        let ns = of(stream, large).and_then(|figure| Some(1e9 / figure.arrow_events_per_s?));
+        bars.push(Bar::new(&format!("{stream}: to Arrow"), 20.0, "ns/event", ns));
+    }
+    let whole = of(bytes::SPANS, large).and_then(|figure| Some(1e9 / figure.arrow_rows_per_s?));
+    bars.push(Bar::new(&format!("{}: whole rows", bytes::SPANS), 100.0, "ns/row", whole));
     bars
 }
 

@@ -78,6 +78,9 @@ pub(crate) struct Figure {
     pub(crate) encode_ns: f64,
     pub(crate) decode_rows_per_s: f64,
     pub(crate) check_events_per_s: f64,
+    /// To those columns of the view as Arrow that differ from event to event; to all its columns. Where that was built.
+    pub(crate) arrow_events_per_s: Option<f64>,
+    pub(crate) arrow_rows_per_s: Option<f64>,
 }
 
 /// An encoder of one kind of stream.
@@ -117,6 +120,9 @@ fn measure<E: Encoder, T>(
     end: impl Fn(&mut E),
 ) -> Figure {
     let (mut best_encode, mut best_decode, mut best_check) = (f64::MAX, f64::MAX, f64::MAX);
+    let (mut best_columns, mut best_whole) = (None::<f64>, None::<f64>);
+    let least =
+        |best: Option<f64>, found: Option<f64>| Some(best.map_or(found?, |best| best.min(found.unwrap_or(best))));
     let (mut bytes, mut rows) = (0, 0);
     let mut encoder = E::default();
     for _ in 0..15 {
@@ -139,6 +145,8 @@ fn measure<E: Encoder, T>(
             decode::check(block).expect("a block that was just sealed");
         }
         best_check = best_check.min(start.elapsed().as_secs_f64());
+        best_columns = least(best_columns, arrow::columns(&blocks));
+        best_whole = least(best_whole, arrow::whole(&blocks));
         bytes = blocks.iter().map(|block| block.encode().len()).sum();
     }
     Figure {
@@ -148,6 +156,54 @@ fn measure<E: Encoder, T>(
         encode_ns: best_encode * 1e9 / events.len() as f64,
         decode_rows_per_s: rows as f64 / best_decode,
         check_events_per_s: events.len() as f64 / best_check,
+        arrow_events_per_s: best_columns.map(|seconds| events.len() as f64 / seconds),
+        arrow_rows_per_s: best_whole.map(|seconds| rows as f64 / seconds),
+    }
+}
+
+/// Seconds from blocks to Arrow.
+#[cfg(feature = "arrow")]
+mod arrow {
+    use framelake_definitions::{ALL, Projection, RowView, batches};
+    use framelake_wire::Block;
+    use std::{hint::black_box, time::Instant};
+
+    fn view(block: &Block) -> &'static dyn RowView {
+        *ALL.iter().find(|view| view.kind() == block.header.kind).expect("a view of each kind")
+    }
+
+    fn lay_out(blocks: &[Block], projection: &Projection) -> Option<f64> {
+        let start = Instant::now();
+        for block in blocks {
+            let rows = view(block).open(block).expect("a block that was just sealed");
+            batches(rows.as_ref(), projection).for_each(|batch| drop(black_box(batch)));
+        }
+        Some(start.elapsed().as_secs_f64())
+    }
+
+    pub(super) fn whole(blocks: &[Block]) -> Option<f64> {
+        lay_out(blocks, &Projection::all(view(&blocks[0]).schema()))
+    }
+
+    /// What a query of one kind of event asks for: when, how long, what, how much.
+    pub(super) fn columns(blocks: &[Block]) -> Option<f64> {
+        const ASKED: [&str; 7] = ["begin", "end", "time", "name", "value", "level", "format"];
+        let schema = view(&blocks[0]).schema();
+        let asked: Vec<usize> = ASKED.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+        lay_out(blocks, &Projection::of(&schema, &asked))
+    }
+}
+
+#[cfg(not(feature = "arrow"))]
+mod arrow {
+    use framelake_wire::Block;
+
+    pub(super) fn whole(_: &[Block]) -> Option<f64> {
+        None
+    }
+
+    pub(super) fn columns(_: &[Block]) -> Option<f64> {
+        None
     }
 }
 
