@@ -1,7 +1,7 @@
 //! Everything that must pass before a change lands, in the order in which a mistake shows soonest.
 
 use crate::{
-    dependencies, instructions, off, python, services,
+    dependencies, instructions, interop, off, python, services,
     shell::{Checked, cargo, root, target},
     unsafety,
 };
@@ -69,6 +69,7 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
     steps.step("tests: TLS", || {
         cargo("test").args(PROFILE).args(["--package", "framelake-transport", "--features", "tls"]).checked()
     })?;
+    steps.step("tests: Bevy, a service of axum, what tokio tells behind its flag", interop::check)?;
     steps.step("instructions of the SDK's hot path", || instructions::run(false, None))?;
     steps.step("nothing is left of the SDK that is off", off::check)?;
     steps.step("models of the hand-off between threads", models)?;

@@ -24,14 +24,8 @@ use tokio::runtime::{Builder, Handle, RuntimeMetrics};
 static PARKED: CallSite = CallSite::span("parked", "framelake.tokio", file!(), line!());
 
 #[cfg(tokio_unstable)]
-static SPAWNED: CallSite = counted("tokio.tasks.spawned");
-#[cfg(tokio_unstable)]
-static ENDED: CallSite = counted("tokio.tasks.ended");
-
-#[cfg(tokio_unstable)]
-const fn counted(name: &'static str) -> CallSite {
-    CallSite::metric(name, "{task}", "framelake.tokio", file!(), line!()).aggregated()
-}
+static SPAWNED: CallSite =
+    CallSite::metric("tokio.tasks.spawned", "{task}", "framelake.tokio", file!(), line!()).aggregated();
 
 thread_local! {
     /// The span of the time in which this thread waits for work.
@@ -39,10 +33,9 @@ thread_local! {
 }
 
 /// Gives the runtime's threads a name each (`name-0`, `name-1` …) and records as the span `parked` of the target `framelake.tokio` when they wait for work. Where
-/// tokio is built with `--cfg tokio_unstable`, tasks are counted as well, of all runtimes together: `tokio.tasks.spawned` and `tokio.tasks.ended`.
+/// tokio is built with `--cfg tokio_unstable`, tasks are counted as well, of all runtimes together: `tokio.tasks.spawned`, without those of `spawn_blocking` and `LocalSet`.
 ///
-/// These take the place of what the builder had for the same: `thread_name`, `on_thread_park`, `on_thread_unpark`, and with `tokio_unstable` `on_task_spawn`
-/// and `on_task_terminate`.
+/// These take the place of what the builder had for the same: `thread_name`, `on_thread_park`, `on_thread_unpark`, and with `tokio_unstable` `on_task_spawn`.
 pub fn hooks<'a>(builder: &'a mut Builder, name: &str) -> &'a mut Builder {
     let (name, next) = (name.to_owned(), AtomicU32::new(0));
     builder.thread_name_fn(move || format!("{name}-{}", next.fetch_add(1, Relaxed)));
@@ -52,11 +45,9 @@ pub fn hooks<'a>(builder: &'a mut Builder, name: &str) -> &'a mut Builder {
     builder.on_thread_unpark(|| {
         let _ = WAITING.try_with(Cell::take);
     });
+    // Not `on_task_terminate`: that tells also of tasks of which nobody told the begin, those of `spawn_blocking` and the workers themselves.
     #[cfg(tokio_unstable)]
-    {
-        builder.on_task_spawn(|_| crate::aggregate::counter(&SPAWNED, 1));
-        builder.on_task_terminate(|_| crate::aggregate::counter(&ENDED, 1));
-    }
+    builder.on_task_spawn(|_| crate::aggregate::counter(&SPAWNED, 1));
     builder
 }
 
