@@ -227,6 +227,36 @@ fn what_is_added_up_in_threads_loses_nothing_and_tags_are_kept() {
 }
 
 #[test]
+fn a_function_for_all_numbers_adds_up_each_as_what_it_is() {
+    fn measure<V: framelake::MetricValue + Copy>(value: V) {
+        // Statics in it are the same whatever the type.
+        counter!("sum", "1", value);
+        histogram!("sizes", "1", value);
+        metric!("now", "1", value);
+    }
+    let integers = || (0..3).for_each(|_| measure(2_i64));
+    let floats = || (0..4).for_each(|_| measure(0.25));
+    let _turn = turn();
+    let lake = Collector::default();
+    let guard = lake.start();
+    // Whichever is first in a thread.
+    thread::scope(|scope| {
+        scope.spawn(|| [integers(), floats(), measure(3_u8)]);
+        scope.spawn(|| [floats(), integers(), measure(0.5_f32)]);
+    });
+    lake.check(&guard.shutdown().unwrap());
+    let found = measures(&lake);
+    let sum = |name: &str| {
+        let rows = found.iter().filter(|row| row.0 == name);
+        rows.fold((0.0, 0), |(sum, count), row| {
+            (sum + row.1 * if name == "sum" { 1.0 } else { row.2 as f64 }, count + row.2)
+        })
+    };
+    let expected = (6.0 + 1.0 + 3.0 + 1.0 + 6.0 + 0.5, 16);
+    assert_eq!(["sum", "sizes", "now"].map(sum), [expected; 3]);
+}
+
+#[test]
 fn a_filter_set_while_the_program_runs_holds_from_the_next_event() {
     fn record() {
         framelake::info!(target: "net::http", "line");
