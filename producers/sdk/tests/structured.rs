@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 use support::{Collector, turn};
 
 /// Name and value of each argument of an event, as text.
@@ -165,6 +166,36 @@ fn lines_keep_their_arguments_and_read_as_format_would_have_them() {
     let logs = decode::logs(block).unwrap();
     let args = pairs(&logs.sites[logs.site[0] as usize], logs.site[0], logs.event[0], &logs.args);
     assert_eq!(args, map([("player", "ada"), ("ping", "23.456"), ("2", "Point(-3)"), ("3", "-1"), ("team", "2")]));
+}
+
+#[test]
+fn an_async_span_is_of_the_thread_where_it_began_however_many_begin_and_end_meanwhile() {
+    let _turn = turn();
+    let lake = Collector::default();
+    let guard = lake.start();
+    let on_thread = |name: &str, work: fn() -> framelake::AsyncSpan| {
+        let thread = thread::Builder::new().name(name.to_owned());
+        let span = thread.spawn(work).unwrap().join().unwrap();
+        // By then nothing of the thread waits to be sealed.
+        assert!(framelake::flush(Duration::from_secs(30)));
+        span
+    };
+    let long = on_thread("first", || async_span!("long"));
+    for number in 0..3 {
+        drop(on_thread(&format!("later {number}"), || async_span!("short")));
+    }
+    drop(long);
+    lake.check(&guard.shutdown().unwrap());
+    let mut threads = Vec::new();
+    for block in lake.streams(&StreamKind::ASYNC).into_values().flatten() {
+        let spans = decode::async_spans(&block).unwrap();
+        let name = |row: usize| spans.sites[spans.site[row] as usize].name.clone();
+        let thread = |row: usize| spans.threads[spans.thread[row] as usize].name.clone();
+        threads.extend((0..spans.ordinal.len()).map(|row| (spans.ordinal[row], name(row), thread(row))));
+    }
+    threads.sort();
+    let threads: Vec<_> = threads.iter().map(|(_, name, thread)| (name.as_str(), thread.as_str())).collect();
+    assert_eq!(threads, [("long", "first"), ("short", "later 0"), ("short", "later 1"), ("short", "later 2")]);
 }
 
 /// Name, value, count and tags of each measurement.
