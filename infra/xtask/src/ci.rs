@@ -1,7 +1,7 @@
 //! Everything that must pass before a change lands, in the order in which a mistake shows soonest.
 
 use crate::{
-    dependencies, instructions, off, python, services,
+    dependencies, instructions, interop, off, python, services,
     shell::{Checked, cargo, root, target},
     unsafety,
 };
@@ -16,6 +16,9 @@ use std::{
 
 /// One profile for tests and the demo, so that dependencies are built once.
 const PROFILE: [&str; 2] = ["--profile", "quick"];
+
+/// The SDK's features that record what a program says by other crates.
+const TAKEN_IN: &str = "framelake/log,framelake/metrics,framelake/tokio,framelake/tracing";
 
 struct Steps {
     times: Vec<(&'static str, Duration)>,
@@ -69,17 +72,26 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
     steps.step("tests: TLS", || {
         cargo("test").args(PROFILE).args(["--package", "framelake-transport", "--features", "tls"]).checked()
     })?;
+    // Nor does one ask for these. The tests that need none of them run once more with what these bring.
+    steps.step("tests: what the SDK takes in of other crates", || {
+        cargo("test").args(PROFILE).args(["--package", "framelake", "--features", TAKEN_IN]).checked()
+    })?;
+    steps.step("tests: Bevy, a service of axum, what tokio tells behind its flag", interop::check)?;
     steps.step("instructions of the SDK's hot path", || instructions::run(false, None))?;
     steps.step("nothing is left of the SDK that is off", off::check)?;
     steps.step("models of the hand-off between threads", models)?;
     steps.step("the SDK's bench, for a moment: nothing dropped", || crate::bench_sdk(&["--smoke".to_owned()]))?;
     steps.step("lints", || {
-        cargo("clippy").args(PROFILE).args(["--workspace", "--all-targets", "--", "--deny", "warnings"]).checked()
+        let clippy = |what: &[&str]| {
+            cargo("clippy").args(PROFILE).args(what).args(["--all-targets", "--", "--deny", "warnings"]).checked()
+        };
+        clippy(&["--workspace"])?;
+        clippy(&["--package", "framelake", "--features", TAKEN_IN])
     })?;
     steps.step("documentation", || {
         cargo("doc")
             .args(PROFILE)
-            .args(["--no-deps", "--package", "framelake", "--package", "framelake-wire"])
+            .args(["--no-deps", "--package", "framelake", "--package", "framelake-wire", "--features", TAKEN_IN])
             .env("RUSTDOCFLAGS", "--deny warnings")
             .checked()
     })?;

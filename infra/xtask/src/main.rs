@@ -4,6 +4,7 @@ mod ci;
 mod dependencies;
 mod install;
 mod instructions;
+mod interop;
 mod off;
 mod python;
 mod services;
@@ -34,6 +35,8 @@ enum Task {
     Dependencies,
     /// That nothing is left of the SDK with its feature `off`
     Off,
+    /// Only the tests with Bevy, a service of axum, and what tokio tells behind its flag
+    Interop,
     /// Instructions per operation of the SDK, compared with infra/bench/results/instructions.toml
     Instructions {
         /// Write the counts there
@@ -71,6 +74,7 @@ fn main() -> anyhow::Result<()> {
         Task::Services { action: Action::Down } => services::down(),
         Task::Dependencies => dependencies::check().and_then(|()| unsafety::check()),
         Task::Off => off::check(),
+        Task::Interop => interop::check(),
         Task::Instructions { write, note } => instructions::run(write, note.as_deref()),
         Task::Bench { name, arguments, .. } if name == "sdk" => bench_sdk(&arguments),
         Task::Bench { release, name, arguments } => bench(release, &name, &arguments),

@@ -6,7 +6,7 @@
 //! every 30 s. Programs that send straight to Kafka get no replies, and so no texts.
 
 use framelake_wire::ProcessId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fmt, io,
@@ -81,6 +81,27 @@ pub struct Texts {
     pub processes: BTreeMap<String, String>,
 }
 
+/// What is to be different of the texts, as `PATCH /v1/control` takes it: whoever is not named keeps what there is, and `None` (JSON's `null`) takes it away. So
+/// two who change the texts at once do not undo each other's change, unless it is of the same text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Change {
+    /// For every process, where it is to be changed.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub default: Option<Option<String>>,
+    /// By the name of the program's file, `Process.exe`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub exes: BTreeMap<String, Option<String>>,
+    /// By process id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub processes: BTreeMap<String, Option<String>>,
+}
+
+/// What is there, even as `null`: serde takes that for what is not there.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 #[derive(Debug, Default)]
 struct Programs {
     exes: HashMap<ProcessId, String>,
@@ -106,20 +127,32 @@ impl Control {
         let _ = self.shared.keep.set(Box::new(keep));
     }
 
-    /// Puts `texts` in force, in place of all that were.
+    /// Puts `texts` in force, in place of all that were, and returns them.
     ///
     /// # Errors
     /// Something is wrong with them, or they cannot be kept; then nothing changes.
-    pub fn set(&self, texts: Texts) -> Result<(), NotSet> {
-        let texts = checked(texts).map_err(NotSet::Wrong)?;
-        // Held while they are written down, so that what is kept is what is in force.
+    pub fn set(&self, texts: Texts) -> Result<Texts, NotSet> {
+        self.replace(|_| checked(texts))
+    }
+
+    /// Changes the texts in force, and returns all that are from now on.
+    ///
+    /// # Errors
+    /// Something is wrong with what they would be, or they cannot be kept; then nothing changes.
+    pub fn change(&self, change: Change) -> Result<Texts, NotSet> {
+        self.replace(|current| changed(current.clone(), change).and_then(checked))
+    }
+
+    fn replace(&self, new: impl FnOnce(&Texts) -> Result<Texts, String>) -> Result<Texts, NotSet> {
+        // Held while they are made and written down, so that no change is lost between, and what is kept is what is in force.
         let mut current = self.shared.texts.write().unwrap_or_else(PoisonError::into_inner);
+        let texts = new(&current).map_err(NotSet::Wrong)?;
         if let Some(keep) = self.shared.keep.get() {
             keep(&texts).map_err(NotSet::NotKept)?;
         }
-        *current = texts;
+        current.clone_from(&texts);
         self.shared.speaks.store(true, Relaxed);
-        Ok(())
+        Ok(texts)
     }
 
     /// A process told which program it runs.
@@ -172,15 +205,34 @@ fn checked(texts: Texts) -> Result<Texts, String> {
             ));
         }
     }
-    // Ids are compared as text, so they are written in the one way that they are printed.
-    let id = |(id, text): (String, String)| match id.parse::<ProcessId>() {
-        Ok(parsed) => Ok((parsed.to_string(), text)),
-        Err(_) => Err(format!(
+    let processes = texts.processes.into_iter().map(|(id, text)| Ok((as_printed(&id)?, text)));
+    Ok(Texts { processes: processes.collect::<Result<_, String>>()?, ..texts })
+}
+
+/// Ids are compared as text, so they are written in the one way that they are printed.
+fn as_printed(id: &str) -> Result<String, String> {
+    id.parse::<ProcessId>().map(|id| id.to_string()).map_err(|_| {
+        format!(
             "{id:?} under \"processes\" is no process id; give a UUID as in the table processes, or put a program's name under \"exes\""
-        )),
+        )
+    })
+}
+
+fn changed(mut texts: Texts, change: Change) -> Result<Texts, String> {
+    let put = |texts: &mut BTreeMap<String, String>, name, text| match text {
+        Some(text) => drop(texts.insert(name, text)),
+        None => drop(texts.remove(&name)),
     };
-    let processes = texts.processes.into_iter().map(id).collect::<Result<_, _>>()?;
-    Ok(Texts { processes, ..texts })
+    if let Some(text) = change.default {
+        texts.default = text;
+    }
+    for (exe, text) in change.exes {
+        put(&mut texts.exes, exe, text);
+    }
+    for (id, text) in change.processes {
+        put(&mut texts.processes, as_printed(&id)?, text);
+    }
+    Ok(texts)
 }
 
 #[cfg(test)]
@@ -228,6 +280,67 @@ mod tests {
         assert_eq!(control.text_for([process(1)]).as_deref(), Some("info"));
         control.set(Texts::default()).unwrap();
         assert_eq!(control.text_for([process(1)]).as_deref(), Some("warn"));
+    }
+
+    #[test]
+    fn a_change_is_of_what_it_names_alone() {
+        let control = Control::default();
+        let check = |change: &str, texts: &str| {
+            let texts: Texts = serde_json::from_str(texts).unwrap();
+            let change: Change = serde_json::from_str(change).unwrap();
+            assert_eq!(serde_json::from_str::<Change>(&serde_json::to_string(&change).unwrap()).unwrap(), change);
+            assert_eq!((control.change(change).unwrap(), control.texts()), (texts.clone(), texts));
+        };
+        check(r#"{"default": "warn"}"#, r#"{"default": "warn"}"#);
+        check(
+            r#"{"exes": {"game": "info", "tool": "off"}}"#,
+            r#"{"default": "warn", "exes": {"game": "info", "tool": "off"}}"#,
+        );
+        check(r#"{}"#, r#"{"default": "warn", "exes": {"game": "info", "tool": "off"}}"#);
+        check(r#"{"default": null, "exes": {"tool": null, "none": null}}"#, r#"{"exes": {"game": "info"}}"#);
+        // Whichever way the id is written.
+        let id = ProcessId::now_v7().to_string();
+        let upper = id.to_uppercase();
+        check(
+            &format!(r#"{{"processes": {{"{upper}": "debug"}}}}"#),
+            &format!(r#"{{"exes": {{"game": "info"}}, "processes": {{"{id}": "debug"}}}}"#),
+        );
+        check(&format!(r#"{{"processes": {{"{upper}": null}}}}"#), r#"{"exes": {"game": "info"}}"#);
+
+        let long = Change { exes: [("game".into(), Some("x".repeat(TEXT_BYTES_MAX + 1)))].into(), ..Change::default() };
+        assert!(control.change(long).unwrap_err().to_string().contains("shorten it"));
+        let wrong = Change { default: Some(None), processes: [("game".into(), None)].into(), ..Change::default() };
+        assert!(control.change(wrong).unwrap_err().to_string().contains("no process id"));
+        assert_eq!(control.texts().exes, [("game".into(), "info".into())].into());
+    }
+
+    #[test]
+    fn changes_made_at_once_are_all_there_and_all_kept() {
+        const EACH: usize = 50;
+        let control = Control::default();
+        let kept = Arc::new(Mutex::new(Texts::default()));
+        control.keep_by({
+            let kept = kept.clone();
+            move |texts| {
+                // As writing a file does.
+                std::thread::yield_now();
+                kept.lock().unwrap().clone_from(texts);
+                Ok(())
+            }
+        });
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let control = &control;
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let exes = [(format!("game-{thread}-{number}"), Some("info".to_owned()))].into();
+                        control.change(Change { exes, ..Change::default() }).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(control.texts().exes.len(), 4 * EACH);
+        assert_eq!(*kept.lock().unwrap(), control.texts());
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! once the log has the records, and keeps nothing itself.
 //!
 //! - `POST /v1/records` takes a batch ([`framelake_wire::batch`]).
-//! - `GET /v1/control` says what programs are told to record, `PUT /v1/control` changes it: [`Texts`] as JSON. The text that applies to a batch's
-//!   process goes back with the reply, as `"control"`. An empty one leaves it to the program. Programs that send straight to Kafka
-//!   are told nothing.
+//! - `GET /v1/control` says what programs are told to record, `PUT /v1/control` says all of it anew: [`Texts`] as JSON. `PATCH /v1/control` changes
+//!   some of it: [`Change`]. The text that applies to a batch's process goes back with the reply, as `"control"`. An empty one leaves it to the program.
+//!   Programs that send straight to Kafka are told nothing.
 //! - `GET /health` answers while the process lives, `GET /ready` while the log can be reached.
 //!
 //! ```no_run
@@ -33,7 +33,7 @@ mod refusal;
 mod routes;
 mod stats;
 
-pub use control::{Control, NotSet, TEXT_BYTES_MAX, TEXTS_MAX, Texts};
+pub use control::{Change, Control, NotSet, TEXT_BYTES_MAX, TEXTS_MAX, Texts};
 pub use options::Options;
 pub use refusal::Refusal;
 pub use routes::router;

@@ -1,7 +1,7 @@
 //! The routes: read, check, append, answer.
 
 use crate::{
-    NotSet, Options, Refusal, TEXT_BYTES_MAX, TEXTS_MAX, Texts,
+    Control, NotSet, Options, Refusal, TEXT_BYTES_MAX, TEXTS_MAX, Texts,
     check::{Checked, Rejected, check},
     receive::{Received, receive, receive_small},
     refusal::{Refused, error},
@@ -16,7 +16,7 @@ use axum::{
 };
 use framelake_log::{Appended, EventLog, NewRecord};
 use framelake_wire::{Topic, limits::BATCH_BYTES_MAX};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -44,11 +44,11 @@ pub fn router(log: Arc<dyn EventLog>, options: Options) -> Router {
     let gateway = Gateway { log, options, in_flight_kib: Arc::new(Semaphore::new(kib)) };
     Router::new()
         .route("/v1/records", post(records))
-        .route("/v1/control", get(control).put(put_control))
+        .route("/v1/control", get(control).put(put_control).patch(patch_control))
         .route("/health", get(async || Json(Standing { status: "alive" })))
         .route("/ready", get(ready))
         .method_not_allowed_fallback(async || {
-            let remedy = "POST /v1/records, GET and PUT /v1/control, GET /health and /ready";
+            let remedy = "POST /v1/records, GET, PUT and PATCH /v1/control, GET /health and /ready";
             error(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".into(), remedy)
         })
         .fallback(async || {
@@ -62,22 +62,33 @@ async fn control(State(gateway): State<Gateway>) -> Response {
 }
 
 async fn put_control(State(gateway): State<Gateway>, body: Body) -> Response {
-    let refused = |status, reason: String| {
-        let remedy = r#"give JSON such as {"default": "info", "exes": {"game": "info,net=debug"}, "processes": {}}; it takes the place of all there was"#;
-        error(status, reason, remedy)
-    };
+    let remedy = r#"give JSON such as {"default": "info", "exes": {"game": "info,net=debug"}, "processes": {}}; it takes the place of all there was"#;
+    change_control(gateway, body, remedy, Control::set).await
+}
+
+async fn patch_control(State(gateway): State<Gateway>, body: Body) -> Response {
+    let remedy = r#"give JSON such as {"exes": {"game": "info,net=debug", "tool": null}}; what it does not name stays, and null takes a text away"#;
+    change_control(gateway, body, remedy, Control::change).await
+}
+
+async fn change_control<T: DeserializeOwned + Send + 'static>(
+    gateway: Gateway,
+    body: Body,
+    remedy: &'static str,
+    act: impl FnOnce(&Control, T) -> Result<Texts, NotSet> + Send + 'static,
+) -> Response {
+    let refused = |status, reason: String| error(status, reason, remedy);
     let Some(body) = receive_small(body, CONTROL_BYTES_MAX, gateway.options.receive_max).await else {
         let reason = format!("the body is over the limit of {CONTROL_BYTES_MAX} bytes, or did not come whole");
         return refused(StatusCode::PAYLOAD_TOO_LARGE, reason);
     };
-    let texts: Texts = match serde_json::from_slice(&body) {
-        Ok(texts) => texts,
+    let asked: T = match serde_json::from_slice(&body) {
+        Ok(asked) => asked,
         Err(reason) => return refused(StatusCode::BAD_REQUEST, format!("the body cannot be read: {reason}")),
     };
     let control = gateway.options.control;
     // They may be written to disk.
-    let set = tokio::task::spawn_blocking(move || control.set(texts).map(|()| control.texts())).await;
-    match set {
+    match tokio::task::spawn_blocking(move || act(&control, asked)).await {
         Ok(Ok(texts)) => Json(texts).into_response(),
         Ok(Err(NotSet::Wrong(reason))) => refused(StatusCode::BAD_REQUEST, reason),
         Ok(Err(unkept @ NotSet::NotKept(_))) => {

@@ -262,6 +262,25 @@ async fn what_a_program_should_record_goes_back_with_the_reply() {
     assert_eq!(gateway.post(span.clone()).await.body["control"], "off");
     assert_eq!(control.texts().exes, [].into(), "all that was is gone");
 
+    let patch = async |body: serde_json::Value| {
+        let body = body.to_string().into_bytes();
+        let request = |base| ureq::http::Request::patch(format!("{base}/v1/control")).body(body).unwrap();
+        gateway.send(request).await
+    };
+    let reply = patch(json!({"default": "warn", "exes": {"tool": "info"}})).await;
+    let texts = json!({"default": "warn", "exes": {"tool": "info"}, "processes": {PROCESS.to_string(): "off"}});
+    assert_eq!((reply.status, &reply.body), (200, &texts), "what is not named stays");
+    assert_eq!(patch(json!({"default": null, "exes": {"tool": null}})).await.status, 200);
+    assert_eq!(
+        gateway.get("/v1/control").await.body,
+        json!({"default": null, "exes": {}, "processes": {PROCESS.to_string(): "off"}})
+    );
+    patch(json!({"exe": {"tool": "info"}})).await.assert_refused(400, None, "exe");
+    patch(json!({"exes": {"tool": 1}})).await.assert_refused(400, None, "expected a string");
+    let both = tokio::join!(patch(json!({"exes": {"a": "info"}})), patch(json!({"exes": {"b": "info"}})));
+    assert_eq!((both.0.status, both.1.status), (200, 200));
+    assert_eq!(gateway.get("/v1/control").await.body["exes"], json!({"a": "info", "b": "info"}));
+
     put("loud".into()).await.assert_refused(400, None, "expected");
     put(json!({"defualt": "info"}).to_string()).await.assert_refused(400, None, "defualt");
     put(json!({"processes": {"game": "info"}}).to_string()).await.assert_refused(400, None, "no process id");

@@ -24,6 +24,11 @@ const EXPONENT_MIN: i32 = -30;
 const EXPONENT_MAX: i32 = 34;
 const BUCKETS: usize = ((EXPONENT_MAX - EXPONENT_MIN) as u32 * BUCKETS_PER_TWO) as usize;
 
+/// A counter's buckets: one for integers, one for floats. A counter in a function for all numbers adds up both, because statics are the same for all of its types.
+const COUNTER_BUCKETS: usize = 2;
+const INTEGERS: usize = 0;
+const FLOATS: usize = 1;
+
 /// How many sites have a place in the tables.
 static PLACES: AtomicU32 = AtomicU32::new(0);
 
@@ -32,11 +37,10 @@ pub(crate) struct Table {
     slots: [AtomicPtr<Slot>; SITES_MAX],
 }
 
-/// What one call site added up in one thread. A counter has one bucket.
+/// What one call site added up in one thread.
 struct Slot {
     site: u32,
     properties: PropertySet,
-    is_integer: bool,
     buckets: Box<[Bucket]>,
 }
 
@@ -88,15 +92,13 @@ pub(crate) fn counter_with<V: MetricValue>(site: &'static CallSite, properties: 
         properties,
         value,
         |slot, word| {
-            // A counter's slot has its one bucket.
-            let bucket = &slot.buckets[0];
             if V::TAG == event::INTEGER {
-                bucket.add(|sum| sum.wrapping_add(word));
+                slot.buckets[INTEGERS].add(|sum| sum.wrapping_add(word));
             } else {
-                bucket.add(|sum| (f64::from_bits(sum) + f64::from_bits(word)).to_bits());
+                slot.buckets[FLOATS].add(|sum| (f64::from_bits(sum) + f64::from_bits(word)).to_bits());
             }
         },
-        1,
+        COUNTER_BUCKETS,
     );
 }
 
@@ -162,7 +164,7 @@ fn add_slowly(
     if place == NO_PLACE {
         place = site.take_place(&PLACES, state);
     }
-    let make = |slot| make(slot, on.id(), properties, is_integer, buckets);
+    let make = |slot| make(slot, on.id(), properties, buckets);
     let slot = buffer.aggregates.slots.get(place as usize).and_then(make);
     match slot {
         Some(slot) => add(slot, word),
@@ -175,15 +177,14 @@ fn add_slowly(
 /// The place of a call site that has none yet.
 pub(crate) const NO_PLACE: u32 = u32::MAX;
 
-fn make(slot: &AtomicPtr<Slot>, site: u32, properties: PropertySet, is_integer: bool, buckets: usize) -> Option<&Slot> {
+fn make(slot: &AtomicPtr<Slot>, site: u32, properties: PropertySet, buckets: usize) -> Option<&Slot> {
     // SAFETY: as in `add`.
     if let Some(slot) = unsafe { slot.load(Relaxed).as_ref() } {
         return Some(slot);
     }
     let _busy = thread::Busy::enter()?;
-    let is_integer = is_integer && buckets == 1;
     let buckets = (0..buckets).map(|_| Bucket::default()).collect();
-    slot.store(Box::into_raw(Box::new(Slot { site, properties, is_integer, buckets })), Release);
+    slot.store(Box::into_raw(Box::new(Slot { site, properties, buckets })), Release);
     // SAFETY: as in `add`.
     unsafe { slot.load(Relaxed).as_ref() }
 }
@@ -216,13 +217,13 @@ impl Seen {
             // SAFETY: a slot lives as long as its table, and was whole before its pointer was stored.
             let Some(slot) = (unsafe { slot.load(Acquire).as_ref() }) else { continue };
             seen.resize(slot.buckets.len(), (0, 0));
-            for (bucket, seen) in slot.buckets.iter().zip(seen) {
+            for (number, (bucket, seen)) in slot.buckets.iter().zip(seen).enumerate() {
                 let (count, sum) = (bucket.count.load(Relaxed), bucket.sum.load(Relaxed));
                 if count == seen.1 {
                     continue;
                 }
                 let (before, of) = std::mem::replace(seen, (sum, count));
-                take(slot.site, slot.properties, slot.row(before, sum, count - of));
+                take(slot.site, slot.properties, slot.row(number, before, sum, count - of));
             }
         }
     }
@@ -230,12 +231,13 @@ impl Seen {
 
 impl Slot {
     /// A counter's row has the sum, a histogram's the mean of a bucket; both how many they are of.
-    fn row(&self, before: u64, sum: u64, count: u64) -> RawBuf {
-        let value = if self.is_integer {
+    fn row(&self, bucket: usize, before: u64, sum: u64, count: u64) -> RawBuf {
+        let is_counter = self.buckets.len() == COUNTER_BUCKETS;
+        let value = if is_counter && bucket == INTEGERS {
             Arg::I64(sum.wrapping_sub(before).cast_signed())
         } else {
             let sum = f64::from_bits(sum) - f64::from_bits(before);
-            Arg::F64(if self.buckets.len() == 1 { sum } else { sum / count as f64 })
+            Arg::F64(if is_counter { sum } else { sum / count as f64 })
         };
         RawBuf::of(&[value, Arg::U64(count)])
     }

@@ -10,7 +10,9 @@ pub(crate) struct Dictionary {
     sites: Vec<&'static Registered>,
     properties: Vec<Pairs>,
     threads: Vec<(String, u64)>,
-    /// Numbers of threads that ended and of which nothing recorded waits to be sealed.
+    /// Numbers of threads that ended and of which nothing recorded waits to be sealed, unless an async span that began there is still open.
+    ended_threads: Vec<ThreadId>,
+    /// Numbers that nothing names any more.
     free_threads: Vec<u32>,
 }
 
@@ -37,9 +39,20 @@ impl Dictionary {
         &self.threads
     }
 
-    /// The number may stand for another thread from now on.
+    /// The number may stand for another thread from when [`Dictionary::free_threads`] finds it unnamed.
     pub(crate) fn remove_thread(&mut self, id: ThreadId) {
-        self.free_threads.push(id.0);
+        self.ended_threads.push(id);
+    }
+
+    /// Has the numbers of ended threads ready for others, but for those that are still `named`.
+    pub(crate) fn free_threads(&mut self, named: impl Iterator<Item = ThreadId>) {
+        if self.ended_threads.is_empty() {
+            return;
+        }
+        let mut is_named = vec![false; self.threads.len()];
+        named.for_each(|id| is_named[id.0 as usize] = true);
+        let free = self.ended_threads.extract_if(.., |id| !is_named[id.0 as usize]);
+        self.free_threads.extend(free.map(|id| id.0));
     }
 }
 
@@ -54,5 +67,24 @@ impl encode::Dictionary for Dictionary {
 
     fn thread(&self, id: ThreadId) -> (&str, u64) {
         self.threads.get(id.0 as usize).map(|(name, number)| (name.as_str(), *number)).unwrap_or_default()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_stands_for_another_thread_once_nothing_names_it() {
+        let mut dictionary = Dictionary::default();
+        let ids = ["a", "b"].map(|name| dictionary.add_thread(name, 1));
+        ids.into_iter().for_each(|id| dictionary.remove_thread(id));
+        assert_eq!(dictionary.add_thread("c", 2), ThreadId(2), "they may still be named");
+        dictionary.free_threads([ids[1]].into_iter());
+        assert_eq!([dictionary.add_thread("d", 3), dictionary.add_thread("e", 4)], [ids[0], ThreadId(3)]);
+        dictionary.free_threads(std::iter::empty());
+        assert_eq!(dictionary.add_thread("f", 5), ids[1]);
+        let names: Vec<_> = dictionary.threads().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["d", "f", "c", "e"]);
     }
 }

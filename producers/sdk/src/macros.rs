@@ -40,7 +40,7 @@ macro_rules! level_macro {
     ($dollar:tt $name:ident, $level:ident, $what:literal) => {
         #[doc = $what]
         ///
-        /// Takes fields and a format string with its arguments, as [`log!`](crate::log) does, and before them `target: "…"` where the module's path
+        /// Takes fields and a format string with its arguments, as [`log!`](macro@crate::log) does, and before them `target: "…"` where the module's path
         /// does not fit.
         #[macro_export]
         macro_rules! $name {

@@ -347,6 +347,7 @@ impl Worker {
                 }
             }
         }
+        self.dictionary.free_threads(self.merge.threads_of_open());
     }
 
     /// Takes over what the sender lost.

@@ -79,6 +79,25 @@ fn key_values_are_arguments() {
 }
 
 #[test]
+fn key_values_beyond_fifteen_are_kept_as_one_text() {
+    let collector = recorded("", || {
+        log::info!(
+            a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10, k = 11, l = 12, m = 13, n = 14,
+            o = 15; "fifteen"
+        );
+        log::info!(
+            a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10, k = 11, l = 12, m = 13, n = 14,
+            o = "fifteen", p = 16, q:? = Some(17); "{} of them", 17
+        );
+    });
+    let told = lines(&collector);
+    let of = |line: usize, name: &str| told[line].3.get(name).map(String::as_str);
+    assert_eq!((told[0].3.len(), of(0, "o"), of(0, "...")), (15, Some("15"), None));
+    assert_eq!((told[1].0.as_str(), told[1].3.len(), of(1, "n"), of(1, "o")), ("17 of them", 15, Some("14"), None));
+    assert_eq!(of(1, "..."), Some("o=fifteen p=16 q=Some(17)"));
+}
+
+#[test]
 fn the_filter_says_what_is_recorded_and_log_knows_the_greatest_level() {
     let collector = recorded("info,net=debug", || {
         assert_eq!(log::max_level(), log::LevelFilter::Debug);

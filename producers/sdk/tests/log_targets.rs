@@ -40,10 +40,17 @@ fn targets_made_up_at_run_time_fill_no_memory_and_lose_nothing() {
             log::info!(target: &target, number; "line {number}");
             log::info!(target: &format!("other-{number}"), number; "line {number}");
         }
+        log::info!(
+            target: "made-up::beyond", a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10, k = 11,
+            l = 12, m = 13, n = 14, o = 15, p = 16; "sixteen values"
+        );
     };
     work();
     collector.check(&guard.shutdown().unwrap());
-    let told = lines(&collector);
+    let mut told = lines(&collector);
+    let (_, _, target, beyond) = told.pop().unwrap();
+    let values = "a=1 b=2 c=3 d=4 e=5 f=6 g=7 h=8 i=9 j=10 k=11 l=12 m=13 n=14 o=15 p=16 ";
+    assert_eq!((target.as_str(), beyond["values"].as_str()), ("log", values));
     assert_eq!(told.len(), LINES);
     for (number, (message, _, target, args)) in told.iter().enumerate() {
         assert_eq!(*message, format!("line {number}"));

@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 use support::{Collector, turn};
 
 /// Name and value of each argument of an event, as text.
@@ -167,6 +168,36 @@ fn lines_keep_their_arguments_and_read_as_format_would_have_them() {
     assert_eq!(args, map([("player", "ada"), ("ping", "23.456"), ("2", "Point(-3)"), ("3", "-1"), ("team", "2")]));
 }
 
+#[test]
+fn an_async_span_is_of_the_thread_where_it_began_however_many_begin_and_end_meanwhile() {
+    let _turn = turn();
+    let lake = Collector::default();
+    let guard = lake.start();
+    let on_thread = |name: &str, work: fn() -> framelake::AsyncSpan| {
+        let thread = thread::Builder::new().name(name.to_owned());
+        let span = thread.spawn(work).unwrap().join().unwrap();
+        // By then nothing of the thread waits to be sealed.
+        assert!(framelake::flush(Duration::from_secs(30)));
+        span
+    };
+    let long = on_thread("first", || async_span!("long"));
+    for number in 0..3 {
+        drop(on_thread(&format!("later {number}"), || async_span!("short")));
+    }
+    drop(long);
+    lake.check(&guard.shutdown().unwrap());
+    let mut threads = Vec::new();
+    for block in lake.streams(&StreamKind::ASYNC).into_values().flatten() {
+        let spans = decode::async_spans(&block).unwrap();
+        let name = |row: usize| spans.sites[spans.site[row] as usize].name.clone();
+        let thread = |row: usize| spans.threads[spans.thread[row] as usize].name.clone();
+        threads.extend((0..spans.ordinal.len()).map(|row| (spans.ordinal[row], name(row), thread(row))));
+    }
+    threads.sort();
+    let threads: Vec<_> = threads.iter().map(|(_, name, thread)| (name.as_str(), thread.as_str())).collect();
+    assert_eq!(threads, [("long", "first"), ("short", "later 0"), ("short", "later 1"), ("short", "later 2")]);
+}
+
 /// Name, value, count and tags of each measurement.
 fn measures(lake: &Collector) -> Vec<(String, f64, u64, BTreeMap<String, String>)> {
     let mut found = Vec::new();
@@ -224,6 +255,36 @@ fn what_is_added_up_in_threads_loses_nothing_and_tags_are_kept() {
     });
     assert!((median.unwrap().0 / 50.0 - 1.0).abs() < 0.125, "{median:?}");
     assert_eq!(of("loaded"), [("loaded".to_owned(), 4_096.0, 1, map([("path", "/a.png"), ("cached", "false")]))]);
+}
+
+#[test]
+fn a_function_for_all_numbers_adds_up_each_as_what_it_is() {
+    fn measure<V: framelake::MetricValue + Copy>(value: V) {
+        // Statics in it are the same whatever the type.
+        counter!("sum", "1", value);
+        histogram!("sizes", "1", value);
+        metric!("now", "1", value);
+    }
+    let integers = || (0..3).for_each(|_| measure(2_i64));
+    let floats = || (0..4).for_each(|_| measure(0.25));
+    let _turn = turn();
+    let lake = Collector::default();
+    let guard = lake.start();
+    // Whichever is first in a thread.
+    thread::scope(|scope| {
+        scope.spawn(|| [integers(), floats(), measure(3_u8)]);
+        scope.spawn(|| [floats(), integers(), measure(0.5_f32)]);
+    });
+    lake.check(&guard.shutdown().unwrap());
+    let found = measures(&lake);
+    let sum = |name: &str| {
+        let rows = found.iter().filter(|row| row.0 == name);
+        rows.fold((0.0, 0), |(sum, count), row| {
+            (sum + row.1 * if name == "sum" { 1.0 } else { row.2 as f64 }, count + row.2)
+        })
+    };
+    let expected = (6.0 + 1.0 + 3.0 + 1.0 + 6.0 + 0.5, 16);
+    assert_eq!(["sum", "sizes", "now"].map(sum), [expected; 3]);
 }
 
 #[test]

@@ -8,21 +8,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use support::{Collector, eventually, turn};
 
-/// The last value of each of the runtime's metrics, by name.
-fn measured(collector: &Collector) -> BTreeMap<String, f64> {
-    let mut measured = BTreeMap::new();
+/// Each measurement of the runtimes, by runtime and name, in its order.
+fn measured(collector: &Collector) -> BTreeMap<(String, String), Vec<f64>> {
+    let mut measured: BTreeMap<_, Vec<f64>> = BTreeMap::new();
     for block in collector.streams(&StreamKind::METRIC).into_values().flatten() {
         let metrics = decode::metrics(&block).unwrap();
         for row in 0..metrics.ordinal.len() {
             let (index, site) = (metrics.site[row], &metrics.sites[metrics.site[row] as usize]);
             let arg = |number| metrics.args.get(index, metrics.event[row], number).to_string();
             if site.target == "framelake.tokio" {
-                assert_eq!((site.args[1].as_str(), arg(1).as_str()), ("runtime", "tested"));
-                measured.insert(site.name.clone(), arg(0).parse().unwrap());
+                assert_eq!(site.args[1], "runtime");
+                measured.entry((arg(1), site.name.clone())).or_default().push(arg(0).parse().unwrap());
             }
         }
     }
     measured
+}
+
+fn of(collector: &Collector, runtime: &str, name: &str) -> Vec<f64> {
+    measured(collector).remove(&(runtime.to_owned(), name.to_owned())).unwrap_or_default()
 }
 
 #[test]
@@ -42,18 +46,47 @@ fn workers_have_names_and_their_waiting_is_a_span_and_the_runtime_is_measured() 
     for _ in 0..10 {
         runtime.block_on(async { tokio::time::sleep(Duration::from_millis(2)).await });
     }
-    eventually("a measurement of the task", || measured(&collector).get("tokio.tasks.alive") == Some(&1.0));
+    eventually("a measurement of the task", || of(&collector, "tested", "tokio.tasks.alive").last() == Some(&1.0));
     stop.send(()).unwrap();
     runtime.block_on(task).unwrap();
     drop(runtime);
     collector.check(&guard.shutdown().unwrap());
 
-    let measured = measured(&collector);
-    assert_eq!((measured["tokio.workers"], measured["tokio.queue.depth"]), (2.0, 0.0));
-    assert!((0.0..1.5).contains(&measured["tokio.worker.utilization"]), "{measured:?}");
+    let last = |name| of(&collector, "tested", name).pop().unwrap();
+    assert_eq!((last("tokio.workers"), last("tokio.queue.depth")), (2.0, 0.0));
+    assert!((0.0..1.5).contains(&last("tokio.worker.utilization")));
     assert!(collector.lines().iter().all(|line| line.thread.starts_with("net-")));
     let spans = collector.spans();
     let workers: Vec<_> = spans.iter().filter(|(thread, _)| thread.starts_with("net-")).collect();
     assert_eq!(workers.len(), 2);
     assert!(workers.iter().all(|(_, spans)| spans.iter().all(|span| span.name == "parked" && span.depth == 0)));
+}
+
+#[test]
+fn a_runtime_that_ended_is_measured_no_more() {
+    let _turn = turn();
+    let collector = Collector::default();
+    let period = Duration::from_millis(20);
+    let guard = collector.start_with(Builder::new().drain_period(period).system_metrics(period));
+    let ending = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    framelake::tokio::watch(ending.handle(), "ending");
+    // Nobody runs what is spawned on it.
+    let staying = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    framelake::tokio::watch(staying.handle(), "staying");
+    let count = |runtime| of(&collector, runtime, "tokio.tasks.alive").len();
+    let measured_again = |times: usize| {
+        let before = count("staying");
+        eventually("another measurement", || count("staying") >= before + times);
+    };
+    eventually("a first measurement", || count("ending") > 0);
+    let handle = ending.handle().clone();
+    drop(ending);
+    framelake::tokio::watch(&handle, "ended");
+    // By then all that was measured before is there.
+    measured_again(2);
+    let ended = count("ending");
+    measured_again(3);
+    assert_eq!(count("ending"), ended);
+    collector.check(&guard.shutdown().unwrap());
+    assert_eq!((of(&collector, "staying", "tokio.tasks.alive")[0], count("ended")), (0.0, 0));
 }

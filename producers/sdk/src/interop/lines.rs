@@ -4,7 +4,6 @@ use crate::record::{self, On};
 use crate::site::{CallSite, Kind};
 use crate::{Level, filter};
 use framelake_wire::Arg;
-use framelake_wire::raw::ARGS_MAX;
 use std::fmt;
 use std::ptr::null_mut;
 use std::sync::atomic::{
@@ -47,7 +46,10 @@ pub(crate) enum Value<'a> {
 }
 
 /// Most values beside the message and the place.
-pub(crate) const KEYS_MAX: usize = ARGS_MAX - 1;
+#[cfg(feature = "log")]
+pub(crate) const KEYS_MAX: usize = framelake_wire::raw::ARGS_MAX - 1;
+/// The name of a value that is the text of all those beyond.
+pub(crate) const REST: &str = "...";
 
 /// Call sites found without a lock: 8,192 × 8 B = 64 KiB. Beyond three quarters of them lines share one call site for each level: names made up at run
 /// time as targets or keys must not fill memory.
@@ -190,6 +192,7 @@ pub(crate) fn record(on: On, line: &Line, key: &Key<'_>, message: fmt::Arguments
             found.word(Arg::U64(0), u64::from(key.line));
             for (key, value) in key.keys.iter().zip(values) {
                 match value {
+                    Value::Text(text) if *key == REST => found.more(format_args!("{text} ")),
                     Value::Arg(arg, _) => found.more(format_args!("{key}={arg} ")),
                     Value::Text(text) => found.more(format_args!("{key}={text} ")),
                 }

@@ -10,16 +10,18 @@
 //! ```
 //!
 //! Level, target, file and line are kept. A message without arguments is stored once, any other as the text that it prints; key-values are the arguments of
-//! the line, 15 of them at most, numbers, `bool` and strings as they are. Framelake's [filter](crate::Builder::filter) says what is recorded.
+//! the line, numbers, `bool` and strings as they are. A line with more than 15 of them keeps 14, and the others as one text `a=1 b=2` under the name `...`.
+//! Framelake's [filter](crate::Builder::filter) says what is recorded.
 //!
 //! With this logger in use, lines that `tracing-log` makes events of are recorded once, and so are events of which `tracing` makes lines (its feature
 //! `log-always`), where [`tracing`](crate::tracing) is used as well.
 
-use super::lines::{self, KEYS_MAX};
+use super::lines::{self, KEYS_MAX, REST};
 use crate::{Level, clock, filter};
 use framelake_wire::Arg;
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{LevelFilter, Log, Metadata, Record};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A logger that records; see the [module](self).
@@ -92,12 +94,16 @@ impl Log for Logger {
         if !clock::records_level(level as u32) {
             return;
         }
-        let mut values = Values { keys: [const { None }; KEYS_MAX], values: [const { None }; KEYS_MAX], count: 0 };
+        let mut values = Values::NONE;
         // Only a source of the program's own can fail: what it gave before is kept.
         let _ = record.key_values().visit(&mut values);
         let mut names = [""; KEYS_MAX];
         for (name, key) in names.iter_mut().zip(values.keys.iter().flatten()) {
             *name = key.as_str();
+        }
+        let (is_over, rest) = (!values.rest.is_empty(), Rest(&values));
+        if is_over {
+            names[KEYS_MAX - 1] = REST;
         }
         let key = lines::Key {
             level,
@@ -115,7 +121,10 @@ impl Log for Logger {
         if values.count == 0 {
             return lines::record(on, line, &key, *record.args(), &[]);
         }
-        let values: Vec<lines::Value<'_>> = values.values.iter().flatten().map(found).collect();
+        let mut values: Vec<lines::Value<'_>> = values.values.iter().flatten().map(found).collect();
+        if is_over {
+            values[KEYS_MAX - 1] = lines::Value::Text(&rest);
+        }
         lines::record(on, line, &key, *record.args(), &values);
     }
 
@@ -123,21 +132,43 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Key-values as a line has them; those beyond 15 are not kept.
+/// Key-values as a line has them.
 struct Values<'a> {
     keys: [Option<Key<'a>>; KEYS_MAX],
     values: [Option<Value<'a>>; KEYS_MAX],
     count: usize,
+    /// Those for which there is no argument left. Then the last argument is for that before them, too.
+    rest: Vec<(Key<'a>, Value<'a>)>,
+}
+
+impl Values<'_> {
+    const NONE: Self =
+        Self { keys: [const { None }; KEYS_MAX], values: [const { None }; KEYS_MAX], count: 0, rest: Vec::new() };
 }
 
 impl<'a> VisitSource<'a> for Values<'a> {
     fn visit_pair(&mut self, key: Key<'a>, value: Value<'a>) -> Result<(), Error> {
-        if self.count < KEYS_MAX {
-            self.keys[self.count] = Some(key);
-            self.values[self.count] = Some(value);
-            self.count += 1;
+        if self.count == KEYS_MAX {
+            self.rest.push((key, value));
+            return Ok(());
         }
+        self.keys[self.count] = Some(key);
+        self.values[self.count] = Some(value);
+        self.count += 1;
         Ok(())
+    }
+}
+
+/// The text of the pairs that share the last argument.
+struct Rest<'a>(&'a Values<'a>);
+
+impl fmt::Display for Rest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Values { keys, values, rest, .. } = self.0;
+        if let (Some(key), Some(value)) = (&keys[KEYS_MAX - 1], &values[KEYS_MAX - 1]) {
+            write!(f, "{key}={value}")?;
+        }
+        rest.iter().try_for_each(|(key, value)| write!(f, " {key}={value}"))
     }
 }
 

@@ -16,11 +16,16 @@ use crate::record::{self, MetricValue, Span};
 use crate::site::CallSite;
 use crate::system;
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, RuntimeMetrics};
 
 static PARKED: CallSite = CallSite::span("parked", "framelake.tokio", file!(), line!());
+
+#[cfg(tokio_unstable)]
+static SPAWNED: CallSite =
+    CallSite::metric("tokio.tasks.spawned", "{task}", "framelake.tokio", file!(), line!()).aggregated();
 
 thread_local! {
     /// The span of the time in which this thread waits for work.
@@ -28,10 +33,9 @@ thread_local! {
 }
 
 /// Gives the runtime's threads a name each (`name-0`, `name-1` …) and records as the span `parked` of the target `framelake.tokio` when they wait for work. Where
-/// tokio is built with `--cfg tokio_unstable`, tasks are counted as well: `tokio.tasks.spawned` and `tokio.tasks.ended`.
+/// tokio is built with `--cfg tokio_unstable`, tasks are counted as well, of all runtimes together: `tokio.tasks.spawned`, without those of `spawn_blocking` and `LocalSet`.
 ///
-/// These take the place of what the builder had for the same: `thread_name`, `on_thread_park`, `on_thread_unpark`, and with `tokio_unstable` `on_task_spawn`
-/// and `on_task_terminate`.
+/// These take the place of what the builder had for the same: `thread_name`, `on_thread_park`, `on_thread_unpark`, and with `tokio_unstable` `on_task_spawn`.
 pub fn hooks<'a>(builder: &'a mut Builder, name: &str) -> &'a mut Builder {
     let (name, next) = (name.to_owned(), AtomicU32::new(0));
     builder.thread_name_fn(move || format!("{name}-{}", next.fetch_add(1, Relaxed)));
@@ -41,11 +45,9 @@ pub fn hooks<'a>(builder: &'a mut Builder, name: &str) -> &'a mut Builder {
     builder.on_thread_unpark(|| {
         let _ = WAITING.try_with(Cell::take);
     });
+    // Not `on_task_terminate`: that tells also of tasks of which nobody told the begin, those of `spawn_blocking` and the workers themselves.
     #[cfg(tokio_unstable)]
-    {
-        builder.on_task_spawn(|_| crate::counter!("tokio.tasks.spawned", "1", 1));
-        builder.on_task_terminate(|_| crate::counter!("tokio.tasks.ended", "1", 1));
-    }
+    builder.on_task_spawn(|_| crate::aggregate::counter(&SPAWNED, 1));
     builder
 }
 
@@ -63,16 +65,25 @@ sites! {
     BUSY = "tokio.worker.utilization", "1", "worker";
 }
 
-/// Measures the runtime each period of [`Builder::system_metrics`](crate::Builder::system_metrics): its workers, its tasks, those that wait in the queue that
-/// workers share, and the share of the time that each worker was busy (where the target has 64-bit atomics). `name` is their tag `runtime`. The measuring
-/// keeps of the runtime what its handle does: its tasks end with it, but its memory goes with the recording.
+/// Measures the runtime each period of [`Builder::system_metrics`](crate::Builder::system_metrics) until it ends: its workers, its tasks, those that wait in the
+/// queue that workers share, and the share of the time that each worker was busy (where the target has 64-bit atomics). `name` is their tag `runtime`.
+///
+/// A task of its own in the runtime shows when that ends. It waits for nothing else and is not among the tasks that are measured; with `tokio_unstable`
+/// [`hooks`] count it.
 pub fn watch(runtime: &Handle, name: &str) {
-    let (metrics, name) = (runtime.metrics(), name.to_owned());
+    let metrics = Arc::new(runtime.metrics());
+    let (left, name) = (Arc::downgrade(&metrics), name.to_owned());
     let mut busy = vec![Duration::ZERO; metrics.num_workers()];
     measure_busy(&metrics, &mut busy, |_, _| {});
+    // Nothing tells of a handle whether its runtime ended, but a runtime that ends drops its tasks: this one has what keeps the measuring, and the runtime's memory.
+    runtime.spawn(async move {
+        let _metrics = metrics;
+        std::future::pending::<()>().await;
+    });
     system::add(Box::new(move |elapsed| {
+        let Some(metrics) = left.upgrade() else { return false };
         measured(&WORKERS, metrics.num_workers(), &name);
-        measured(&ALIVE, metrics.num_alive_tasks(), &name);
+        measured(&ALIVE, metrics.num_alive_tasks().saturating_sub(1), &name);
         measured(&QUEUED, metrics.global_queue_depth(), &name);
         measure_busy(&metrics, &mut busy, |worker, time| {
             if let Some(on) = record::on(&BUSY) {
