@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use clap::ArgMatches;
-use framelake_gateway::Texts;
+use framelake_gateway::{Change, Texts};
 use framelake_wire::ProcessId;
 
 /// What was asked for on the command line.
@@ -55,52 +55,42 @@ impl Asked {
 }
 
 pub(crate) async fn control(config: &Config, asked: &Asked) -> anyhow::Result<()> {
+    let change = change(&asked.what)?;
     let url = format!("{}/v1/control", server_http::url(config, asked.http_url.as_deref()).await?);
-    let texts = read(server_http::get(&url).await?, &url)?;
-    match changed(&texts, &asked.what)? {
-        None => show(&texts, asked.what == What::Show { json: true })?,
-        Some(new) if new == texts => println!("nothing to change: {url} says that already"),
-        Some(new) => {
-            let new = read(server_http::put(&url, serde_json::to_vec(&new)?).await?, &url)?;
-            show(&new, false)?;
-        }
-    }
-    Ok(())
+    let answer = match (&asked.what, change) {
+        // Of that text alone: others may be at the same.
+        (_, Some(change)) => server_http::patch(&url, serde_json::to_vec(&change)?).await?,
+        (What::ClearEverything, None) => server_http::put(&url, serde_json::to_vec(&Texts::default())?).await?,
+        (_, None) => server_http::get(&url).await?,
+    };
+    show(&read(answer, &url)?, asked.what == What::Show { json: true })
 }
 
-/// The texts as `what` would have them; `None` where nothing is to be changed.
+/// The change that `what` asks for; `None` where it is none, or of everything.
 ///
 /// # Errors
 /// Programs would not understand the text, or there is no such process id.
-fn changed(texts: &Texts, what: &What) -> anyhow::Result<Option<Texts>> {
-    let mut texts = texts.clone();
+fn change(what: &What) -> anyhow::Result<Option<Change>> {
     let (whom, text) = match what {
-        What::Show { .. } => return Ok(None),
-        What::ClearEverything => return Ok(Some(Texts::default())),
+        What::Show { .. } | What::ClearEverything => return Ok(None),
         What::Clear(whom) => (whom, None),
         What::Set { whom, filter } => {
             config::filter(filter).with_context(|| format!("programs would not understand {filter:?}"))?;
             (whom, Some(filter.clone()))
         }
     };
-    let (places, name) = match whom {
-        Whom::All => {
-            texts.default = text;
-            return Ok(Some(texts));
-        }
-        Whom::Exe(exe) => (&mut texts.exes, exe.clone()),
+    let mut change = Change::default();
+    match whom {
+        Whom::All => change.default = Some(text),
+        Whom::Exe(exe) => drop(change.exes.insert(exe.clone(), text)),
         Whom::Process(id) => {
             let id: ProcessId = id.parse().with_context(|| {
                 format!("{id:?} is no process id; `framelake sql \"SELECT process_id, exe FROM processes\"` lists them")
             })?;
-            (&mut texts.processes, id.to_string())
+            change.processes.insert(id.to_string(), text);
         }
-    };
-    match text {
-        Some(text) => drop(places.insert(name, text)),
-        None => drop(places.remove(&name)),
     }
-    Ok(Some(texts))
+    Ok(Some(change))
 }
 
 fn read(answer: Answer, url: &str) -> anyhow::Result<Texts> {
@@ -140,17 +130,20 @@ mod tests {
     const ID: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
     fn after(commands: &[&[&str]]) -> anyhow::Result<Texts> {
-        let mut texts = Texts::default();
+        let control = framelake_gateway::Control::default();
         for command in commands {
             let line = ["framelake", "control"].iter().chain(*command);
             let matches = crate::cli::command().try_get_matches_from(line)?;
             let (_, matches) = matches.subcommand().context("control")?;
             let (action, matches) = matches.subcommand().context("an action")?;
-            if let Some(new) = changed(&texts, &Asked::new(action, matches).what)? {
-                texts = new;
+            let what = Asked::new(action, matches).what;
+            match change(&what)? {
+                Some(change) => drop(control.change(change)?),
+                None if what == What::ClearEverything => drop(control.set(Texts::default())?),
+                None => {}
             }
         }
-        Ok(texts)
+        Ok(control.texts())
     }
 
     #[test]

@@ -58,6 +58,12 @@ pub(crate) async fn put(url: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
     ask(url, move |agent| agent.put(asked).send(body)).await
 }
 
+/// `PATCH url`.
+pub(crate) async fn patch(url: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
+    let asked = url.to_owned();
+    ask(url, move |agent| agent.patch(asked).send(body)).await
+}
+
 type Reply = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
 async fn ask(url: &str, ask: impl FnOnce(ureq::Agent) -> Reply + Send + 'static) -> anyhow::Result<Answer> {

@@ -45,13 +45,8 @@ impl Dictionary {
     }
 
     /// Has the numbers of ended threads ready for others, but for those that are still `named`.
-    pub(crate) fn free_threads(&mut self, named: impl Iterator<Item = ThreadId>) {
-        if self.ended_threads.is_empty() {
-            return;
-        }
-        let mut is_named = vec![false; self.threads.len()];
-        named.for_each(|id| is_named[id.0 as usize] = true);
-        let free = self.ended_threads.extract_if(.., |id| !is_named[id.0 as usize]);
+    pub(crate) fn free_threads(&mut self, is_named: impl Fn(ThreadId) -> bool) {
+        let free = self.ended_threads.extract_if(.., |id| !is_named(*id));
         self.free_threads.extend(free.map(|id| id.0));
     }
 }
@@ -80,9 +75,9 @@ mod tests {
         let ids = ["a", "b"].map(|name| dictionary.add_thread(name, 1));
         ids.into_iter().for_each(|id| dictionary.remove_thread(id));
         assert_eq!(dictionary.add_thread("c", 2), ThreadId(2), "they may still be named");
-        dictionary.free_threads([ids[1]].into_iter());
+        dictionary.free_threads(|id| id == ids[1]);
         assert_eq!([dictionary.add_thread("d", 3), dictionary.add_thread("e", 4)], [ids[0], ThreadId(3)]);
-        dictionary.free_threads(std::iter::empty());
+        dictionary.free_threads(|_| false);
         assert_eq!(dictionary.add_thread("f", 5), ids[1]);
         let names: Vec<_> = dictionary.threads().iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["d", "f", "c", "e"]);

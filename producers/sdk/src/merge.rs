@@ -9,8 +9,6 @@ use framelake_wire::encode::{
     AsyncEncoder, Dictionary, FrameEncoder, LogEncoder, MetricEncoder, PropertiesId, SiteId, ThreadId,
 };
 use framelake_wire::raw::Raw;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
 /// Entries and words of arguments that wait for their order; beyond these the order is kept within each such lot only. 64 Ki × 56 B = 3.5 MiB, and
 /// 256 Ki × 8 B = 2 MiB.
@@ -25,27 +23,6 @@ pub(crate) struct Merge {
     measures: Vec<Entry<Measure>>,
     frames: Vec<Entry<Mark>>,
     asyncs: Vec<Entry<Async>>,
-    /// The threads on which the async spans began that are open by now, by the spans' numbers: just those that the encoder has.
-    open: HashMap<u64, ThreadId, BuildHasherDefault<Spread>>,
-}
-
-/// Numbers of async spans are consecutive within a thread, and those of threads a round number apart: both halves count.
-#[derive(Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only numbers are hashed");
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ mixed >> 32;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// The streams of a process, one of each kind.
@@ -161,11 +138,6 @@ impl Merge {
             || self.words.len() >= WORDS_MAX
     }
 
-    /// The threads that open async spans name: their rows are yet to come.
-    pub(crate) fn threads_of_open(&self) -> impl Iterator<Item = ThreadId> {
-        self.open.values().copied()
-    }
-
     /// Encodes all that waits, in the order of the ticks.
     pub(crate) fn encode(&mut self, shared: &mut Shared, outlet: &mut Outlet<'_, impl Dictionary>) {
         // Stable, and fast on what consists of a few sorted runs: one per thread.
@@ -196,20 +168,10 @@ impl Merge {
             let encoder = &mut shared.asyncs.encoder;
             match event.what {
                 Async::Begin { site, id, parent, fields } => {
-                    let open = encoder.open();
                     encoder.begin(id, parent, site, event.thread, event.ticks, fields.of(&self.words));
-                    // Otherwise its end was there before.
-                    if encoder.open() > open {
-                        self.open.insert(id, event.thread);
-                    }
                 }
-                Async::End { id, fields } => {
-                    self.open.remove(&id);
-                    match fields {
-                        None => encoder.end(id, event.ticks),
-                        Some(fields) => encoder.end_with(id, event.ticks, fields.of(&self.words)),
-                    }
-                }
+                Async::End { id, fields: None } => encoder.end(id, event.ticks),
+                Async::End { id, fields: Some(fields) } => encoder.end_with(id, event.ticks, fields.of(&self.words)),
                 Async::Lost(count) => encoder.dropped(count),
             }
             shared.asyncs.seal_full(outlet);

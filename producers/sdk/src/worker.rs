@@ -347,7 +347,8 @@ impl Worker {
                 }
             }
         }
-        self.dictionary.free_threads(self.merge.threads_of_open());
+        let asyncs = &self.shared.asyncs.encoder;
+        self.dictionary.free_threads(|thread| asyncs.is_named(thread));
     }
 
     /// Takes over what the sender lost.

@@ -34,6 +34,8 @@ pub struct AsyncEncoder {
     order: VecDeque<(u64, u64)>,
     /// Bytes of the fields of those.
     open_bytes: usize,
+    /// By thread, how many of those began there.
+    open_by_thread: Vec<u32>,
     /// Open spans that were given up, since they were asked for.
     given_up: u64,
     /// Ended before their begins were seen: on another thread, whose events are read later.
@@ -121,11 +123,15 @@ impl AsyncEncoder {
     }
 
     fn keep_open(&mut self, id: u64, open: Open) {
+        self.take_open(id);
         self.order.push_back((open.relation.ordinal, id));
         self.open_bytes += open.bytes();
-        if let Some(again) = self.open.insert(id, open) {
-            self.open_bytes -= again.bytes();
+        let thread = open.thread.0 as usize;
+        if thread >= self.open_by_thread.len() {
+            self.open_by_thread.resize(thread + 1, 0);
         }
+        self.open_by_thread[thread] += 1;
+        self.open.insert(id, open);
         while self.open.len() > ASYNC_OPEN_MAX || self.open_bytes > OPEN_BYTES_MAX {
             let Some((ordinal, id)) = self.order.pop_front() else { break };
             if self.is_open(ordinal, id) {
@@ -148,9 +154,16 @@ impl AsyncEncoder {
     fn take_open(&mut self, id: u64) -> Option<Open> {
         let open = self.open.remove(&id)?;
         self.open_bytes -= open.bytes();
+        self.open_by_thread[open.thread.0 as usize] -= 1;
         // Spans of one thread end in the reverse order of their begins.
         self.order.pop_back_if(|(_, last)| *last == id);
         Some(open)
+    }
+
+    /// Whether an open span began on that thread: its number must not stand for another one yet.
+    #[must_use]
+    pub fn is_named(&self, thread: ThreadId) -> bool {
+        self.open_by_thread.get(thread.0 as usize).is_some_and(|&open| open > 0)
     }
 
     /// How many open spans were given up since this was asked last, the oldest first, because too many were open ([`ASYNC_OPEN_MAX`]). They have ordinals and
