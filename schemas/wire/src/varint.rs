@@ -58,6 +58,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// All bytes that are left.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next integer that [`put`] wrote.
     #[inline]
     pub(crate) fn unsigned(&mut self, field: &'static str) -> Result<u64> {

@@ -66,6 +66,9 @@ impl Texts {
 
     /// A row for each index into the entries, NULL where the entry has no text.
     pub(crate) fn rows_maybe(&self, indices: &[u32]) -> ArrayRef {
+        if self.keys.iter().all(Option::is_some) {
+            return self.rows(indices);
+        }
         let keys: Int32Array = indices.iter().map(|&index| self.keys[index as usize]).collect();
         dictionary(keys, Arc::clone(&self.values))
     }

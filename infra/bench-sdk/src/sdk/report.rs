@@ -309,8 +309,7 @@ The floor reads the processor's counter and stores the event's bytes in the thre
 Micromegas has its dispatch and a sink that drops blocks; tracing's spans are those of its Registry, its events those of the fmt subscriber with a writer that drops them;
 fastrace's reporter and puffin's sink drop what comes; tracy-client has no profiler connected. Spans of fastrace and puffin are below one that the run begins.
 tracy-client's lines with arguments are formatted by the caller, since it takes text only.
-
-Framelake has no async span and no counter or histogram aggregated in the thread yet: not measured. Its metric with a dynamic tag makes a property set for every event.";
+";
 
 const PAIR: &str = "The mean of the CPU time that each of two threads takes of one operation, the least of all runs in which both ran at once for 80 % of the time, and how many times one thread's that is.";
 

@@ -76,7 +76,7 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>, begin_ticks: u64) -> Result<Tick
 }
 
 impl TickReader<'_> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<u64> {
         let delta = match self.planes.next("ticks")? {
             0 => !self.planes.next("ticks")?,

@@ -20,11 +20,15 @@ pub(super) fn rows(block: &Block) -> Result<Metrics> {
     let args = values::read(&mut reader, tables.sites.iter().map(|site| &site.codes[..]), &counts)?;
     reader.finish("payload")?;
 
-    let mut value = Vec::with_capacity(count);
-    for (&site, &event) in site.iter().zip(&event) {
-        let number = args.number(site, event, 0);
-        value.push(number.ok_or_else(|| Error::invalid("arguments", "a measurement without a value"))?);
+    let mut values = Vec::with_capacity(counts.len());
+    for (site, &count) in counts.iter().enumerate() {
+        let numbers = if count == 0 { Some(Vec::new()) } else { args.first_numbers(site) };
+        values.push(numbers.ok_or_else(|| Error::invalid("arguments", "a measurement without a value"))?);
     }
+    let value = match &mut values[..] {
+        [all] => std::mem::take(all),
+        _ => site.iter().zip(&event).map(|(&site, &event)| values[site as usize][event as usize]).collect(),
+    };
     let thread = open::indexes(threads, count, "threads", tables.threads.len())?;
     let sets = open::indexes(sets, count, "properties", tables.sets.len() + 1)?;
     let properties = sets.into_iter().map(|set| set.checked_sub(1)).collect();

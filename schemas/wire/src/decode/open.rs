@@ -113,6 +113,15 @@ pub(super) fn indexes(mut column: Reader<'_>, count: usize, field: &'static str,
     if count > column.left() {
         return Err(Error::Truncated { field, needed: count as u64, left: column.left() as u64 });
     }
+    // Most tables are small, and all numbers one byte each.
+    let bytes = column.rest();
+    let most = bytes.iter().fold(0, |most: u8, &byte| most.max(byte));
+    if bytes.len() == count && most < 0x80 {
+        if count > 0 && usize::from(most) >= entries {
+            return Err(Error::invalid(field, format!("number {most} of {entries}")));
+        }
+        return Ok(bytes.iter().map(|&byte| u32::from(byte)).collect());
+    }
     let mut indexes = Vec::with_capacity(count);
     for _ in 0..count {
         let index = column.unsigned(field)?;
@@ -127,6 +136,10 @@ pub(super) fn indexes(mut column: Reader<'_>, count: usize, field: &'static str,
 
 /// Each event's number among those of its call site, and how many each call site has. `site` holds indexes below `sites`.
 pub(super) fn events(site: &[u32], sites: usize) -> (Vec<u32>, Vec<u32>) {
+    if sites == 1 {
+        let count = site.len() as u32;
+        return ((0..count).collect(), vec![count]);
+    }
     let mut counts = vec![0u32; sites];
     let events = site.iter().map(|&site| {
         let count = &mut counts[site as usize];
