@@ -1,7 +1,7 @@
 //! Call sites: statics that the macros make, registered at their first use.
 
 use crate::aggregate::NO_PLACE;
-use crate::clock::OFF;
+use crate::clock::LEFT_OUT;
 use crate::crash::names;
 use crate::filter;
 use crate::thread::{self, Busy};
@@ -15,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 /// A place in the source where an event is recorded. Made by the macros.
 #[derive(Debug)]
 pub struct CallSite {
-    /// What was found out last: in the lower half the state of recording (see [`clock`]) under which it holds, in the upper the number that events carry,
-    /// 0 where they are not recorded.
+    /// What was found out last: in the lower half the state of recording (see [`clock`](crate::clock)) under which it holds, with [`LEFT_OUT`] where events are
+    /// not recorded, in the upper the number that they carry.
     found: AtomicU64,
     /// The number in the registry plus one; 0 before the first use.
     id: AtomicU32,
@@ -116,11 +116,20 @@ impl CallSite {
         Self { aggregated: true, ..self }
     }
 
-    /// The number that events carry; 0 where they are not recorded: the filter says so, or the SDK itself allocates.
+    /// The number that events carry; `None` where they are not recorded: the filter says so, or the SDK itself allocates. Never under
+    /// [`OFF`](crate::clock::OFF).
     #[inline(always)]
-    pub(crate) fn id(&'static self, state: u32) -> u32 {
+    pub(crate) fn id(&'static self, state: u32) -> Option<u64> {
         let found = self.found.load(Relaxed);
-        if found as u32 == state { (found >> 32) as u32 } else { self.find(state) }
+        if found as u32 == state { Some(found >> 32) } else { self.id_unless_left_out(state, found) }
+    }
+
+    #[inline(always)]
+    fn id_unless_left_out(&'static self, state: u32, found: u64) -> Option<u64> {
+        if found as u32 == state | LEFT_OUT {
+            return None;
+        }
+        Some(self.find(state)).filter(|id| *id != 0)
     }
 
     /// Where threads add up what this site counts; [`NO_PLACE`] where that is not known or it is not recorded.
@@ -141,18 +150,15 @@ impl CallSite {
 
     #[cold]
     #[inline(never)]
-    fn find(&'static self, state: u32) -> u32 {
-        if state == OFF {
-            self.found.store(u64::from(OFF), Relaxed);
-            return 0;
-        }
+    fn find(&'static self, state: u32) -> u64 {
         let Some(_busy) = Busy::enter() else {
             thread::count_unattributed();
             return 0;
         };
         let id = if filter::allows(self.kind, self.level, self.target) { self.registered() } else { 0 };
-        self.found.store(u64::from(id) << 32 | u64::from(state), Relaxed);
-        id
+        let holds_in = if id == 0 { state | LEFT_OUT } else { state };
+        self.found.store(u64::from(id) << 32 | u64::from(holds_in), Relaxed);
+        u64::from(id)
     }
 
     fn registered(&'static self) -> u32 {

@@ -59,8 +59,8 @@ pub(crate) struct Text {
     left: Cell<usize>,
     /// The chunk ended.
     full: Cell<bool>,
-    /// The buffer's limit, to be put back.
-    buffer_limit: Cell<*mut u64>,
+    /// For [`Buffer::reopen`].
+    closed: Cell<*mut u64>,
     /// The arguments where they had to make way.
     spilled: UnsafeCell<Option<Vec<u8>>>,
 }
@@ -73,7 +73,7 @@ impl Text {
             limit: Cell::new(ptr::null_mut()),
             left: Cell::new(0),
             full: Cell::new(false),
-            buffer_limit: Cell::new(ptr::null_mut()),
+            closed: Cell::new(ptr::null_mut()),
             spilled: UnsafeCell::new(None),
         }
     }
@@ -91,7 +91,7 @@ impl Text {
         // SAFETY: the bytes between were written by `push`.
         let bytes = unsafe { std::slice::from_raw_parts(start, at as usize - start as usize) };
         self.set_spilled(Some(bytes.to_vec()));
-        buffer.reopen(self.buffer_limit.get());
+        buffer.reopen(self.closed.get());
     }
 
     fn set_spilled(&self, bytes: Option<Vec<u8>>) -> Option<Vec<u8>> {
@@ -101,23 +101,25 @@ impl Text {
 
     /// Opens the room behind the write position for attempt `attempt`; says whether there is any.
     fn begin(&self, buffer: &Buffer, head: &Head, attempt: usize) -> bool {
-        let fresh = attempt == 1 || (attempt == 0 && buffer.room_bytes() < ROOM_MIN);
-        if fresh && !buffer.next_chunk() {
-            return false;
+        let has_room = match attempt {
+            0 => buffer.has_room(ROOM_MIN) || buffer.make_room(ROOM_MIN / 8).is_some(),
+            1 => buffer.next_chunk(),
+            _ => true,
+        };
+        if has_room {
+            self.open(buffer, head);
         }
-        self.open(buffer, head);
-        true
+        has_room
     }
 
     fn open(&self, buffer: &Buffer, head: &Head) {
         let start = buffer.cursor.load(Relaxed);
-        let limit = buffer.close();
-        self.buffer_limit.set(limit);
+        self.closed.set(buffer.close());
         // SAFETY: the caller made room for ROOM_MIN bytes, which is more than a head takes.
         let start = unsafe { start.add(head.count).cast::<u8>() };
         self.start.set(start);
         self.at.set(start);
-        self.limit.set(limit.cast());
+        self.limit.set(buffer.limit().cast());
         self.full.set(false);
     }
 
@@ -127,7 +129,7 @@ impl Text {
             return None;
         }
         let bytes = self.at.replace(ptr::null_mut()) as usize - self.start.get() as usize;
-        buffer.reopen(self.buffer_limit.get());
+        buffer.reopen(self.closed.get());
         Some(bytes)
     }
 
