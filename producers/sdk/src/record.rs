@@ -72,8 +72,8 @@ pub fn log_args<A: Args>(on: On, args: A) {
 /// Records a line whose arguments are not kept apart.
 #[inline(never)]
 pub fn log_formatted(on: On, arguments: fmt::Arguments<'_>) {
-    let args = (Formatted(arguments),);
-    write_composed(on.state, &head(LOG_ARGS, on.id, 1, [], WHOLE, []), Lost::Logs, &args);
+    let args = (Formatted::Text(arguments),);
+    write_composed(on.state, head(LOG_ARGS, on.id, 1, [], WHOLE, []), Lost::Logs, &args);
 }
 
 /// Records a line whose arguments `find` finds one by one.
@@ -427,7 +427,7 @@ fn write_args<A: Args, const B: usize, const F: usize>(
     let codes = first.iter().rev().fold(A::CODES, |codes, (code, _)| codes << 4 | u64::from(*code));
     if A::FORMATTED {
         let head = head(tag, on.id, A::COUNT + F, before, codes, first.map(|(_, word)| word));
-        return write_composed(on.state, &head, lost, &args);
+        return write_composed(on.state, head, lost, &args);
     }
     let buffer = thread::current();
     let Some(cursor) = buffer.room(3 + B + F + args.words()) else {
@@ -462,18 +462,20 @@ fn head<const B: usize, const F: usize>(
     first: [u64; F],
 ) -> Head {
     let mut head = Head::new(tag, (count as u64) << 32 | id);
-    before.into_iter().chain([codes]).chain(first).for_each(|word| head.push(word));
+    before.into_iter().for_each(|word| head.push(word));
+    head.push(codes);
+    first.into_iter().for_each(|word| head.push(word));
     head
 }
 
 /// Writes an event whose size is not known before it is written.
 #[inline(never)]
-fn write_composed<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> bool {
+fn write_composed<A: Args>(state: u32, mut head: Head, lost: Lost, args: &A) -> bool {
     let Some(buffer) = thread::current_or_registered() else {
         thread::count_unattributed();
         return false;
     };
-    let recorded = text::record(buffer, state, head, args);
+    let recorded = text::record(buffer, state, &mut head, args);
     if !recorded {
         buffer.lose(lost);
     }
@@ -483,5 +485,5 @@ fn write_composed<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> boo
 #[cold]
 #[inline(never)]
 fn write_composed_slowly<A: Args>(state: u32, head: Head, lost: Lost, args: A) -> bool {
-    write_composed(state, &head, lost, &args)
+    write_composed(state, head, lost, &args)
 }
