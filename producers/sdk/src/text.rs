@@ -61,7 +61,7 @@ pub(crate) struct Text {
     /// Where the text being formatted begins, in bytes from the start, and how many it may take.
     begin: Cell<usize>,
     bytes_max: Cell<usize>,
-    /// The chunk ended.
+    /// The chunk ended: what was left out since is missed also where the rest made way.
     full: Cell<bool>,
     /// For [`Buffer::reopen`].
     closed: Cell<*mut u64>,
@@ -176,11 +176,14 @@ impl Text {
     /// Bytes of no text, as long as the chunk has room or where there is no chunk any more.
     #[cold]
     fn push(&self, bytes: &[u8]) -> fmt::Result {
+        if self.full.get() {
+            return Err(fmt::Error);
+        }
         let at = self.at.get();
         if at.is_null() {
             return self.push_spilled(bytes);
         }
-        if self.full.get() || (self.limit.get() as usize - at as usize) < bytes.len() {
+        if (self.limit.get() as usize - at as usize) < bytes.len() {
             self.full.set(true);
             self.end.set(at);
             return Err(fmt::Error);
@@ -283,7 +286,7 @@ impl Text {
     #[cold]
     #[inline(never)]
     fn end_text_slowly(&self, begin: usize) -> fmt::Result {
-        if self.full.get() && self.is_open() {
+        if self.full.get() {
             return Err(fmt::Error);
         }
         let bytes = self.written() - begin;
@@ -443,11 +446,18 @@ struct Around<'a> {
     spilled: Option<Vec<u8>>,
     begin: usize,
     bytes_max: usize,
+    full: bool,
 }
 
 impl<'a> Around<'a> {
     fn take(text: &'a Text) -> Self {
-        Self { text, spilled: text.set_spilled(None), begin: text.begin.get(), bytes_max: text.bytes_max.get() }
+        Self {
+            text,
+            spilled: text.set_spilled(None),
+            begin: text.begin.get(),
+            bytes_max: text.bytes_max.get(),
+            full: text.full.get(),
+        }
     }
 }
 
@@ -456,6 +466,7 @@ impl Drop for Around<'_> {
         self.text.set_spilled(self.spilled.take());
         self.text.begin.set(self.begin);
         self.text.bytes_max.set(self.bytes_max);
+        self.text.full.set(self.full);
     }
 }
 
@@ -635,6 +646,10 @@ fn attempt(
     let written = fill(text, if number < 2 { STRING_BYTES_MAX } else { SHORT_BYTES }, head);
     match text.close(buffer) {
         Some(bytes) => written.map(|()| bytes).map_err(|_| Failed::Full),
+        None if text.full.get() => {
+            text.set_spilled(None);
+            Err(Failed::Full)
+        }
         None => Err(Failed::Spilled(written)),
     }
 }
@@ -693,5 +708,123 @@ fn publish(buffer: &Buffer, ticks: u64, head: &Head, bytes: usize) {
         cursor.add(1).write(head.words[1]);
         cursor.add(last).write(head.words[last]);
         buffer.publish(cursor.add(head.count + bytes / 8));
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+    use crate::arg::{Formatted, Str};
+    use crate::chunk;
+    use crate::reader::{Event, Reader};
+
+    /// Writes pieces of these lengths, and records between them where it says so.
+    struct Pieces<'a> {
+        lengths: Vec<usize>,
+        records: Option<(&'a Buffer, usize)>,
+    }
+
+    /// Its characters take two bytes, and are cut as one.
+    fn piece(length: usize) -> String {
+        let text = "\u{fc}".repeat(length / 2);
+        if length.is_multiple_of(2) { text } else { text + "u" }
+    }
+
+    impl fmt::Display for Pieces<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            for (index, length) in self.lengths.iter().enumerate() {
+                if let Some((buffer, at)) = self.records
+                    && at == index
+                {
+                    assert!(line(buffer, &(Formatted::Value(&"meanwhile"),)));
+                }
+                // What goes on after an error adds nothing.
+                let _ = f.write_str(&piece(*length));
+            }
+            Ok(())
+        }
+    }
+
+    fn line<A: Args>(buffer: &Buffer, args: &A) -> bool {
+        let mut head = Head::new(LOG_ARGS, (A::COUNT as u64) << 32 | 1);
+        head.push(A::CODES);
+        record(buffer, clock::MONOTONIC, &mut head, args)
+    }
+
+    impl Pieces<'_> {
+        /// What is kept of it where a text has at most so many bytes.
+        fn kept(&self, bytes_max: usize) -> String {
+            let mut kept = String::new();
+            for piece in self.lengths.iter().map(|length| piece(*length)) {
+                let left = bytes_max - kept.len();
+                if piece.len() > left {
+                    if left >= CUT.len() {
+                        kept += &piece[..piece.floor_char_boundary(left - CUT.len())];
+                        kept += CUT;
+                    }
+                    break;
+                }
+                kept += &piece;
+            }
+            kept
+        }
+    }
+
+    #[test]
+    fn texts_are_whole_or_cut_at_their_limit_wherever_the_chunk_ends_and_whoever_records_meanwhile() {
+        chunk::set_budget(1024 * 1024);
+        let buffer = Buffer::new(String::new(), 1);
+        let (mut reader, mut random) = (Reader::default(), 1_u64);
+        let mut random = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        let (mut cut, mut short) = (0, 0);
+        for turn in 0..if cfg!(miri) { 60 } else { 3_000 } {
+            // Of some pieces and bytes, or of many; one in three makes way.
+            let (pieces, bytes) = [(6, 20), (40, 100), (6, STRING_BYTES_MAX * 2 / 3)][turn % 3];
+            let mut texts = || {
+                let mut lengths: Vec<usize> = (0..random(pieces)).map(|_| random(bytes)).collect();
+                if turn % 100 == 2 {
+                    // Too little is left for the sign that it was cut.
+                    lengths = vec![STRING_BYTES_MAX - 1, 2, 1];
+                }
+                Pieces { records: (random(3) == 0).then(|| (&buffer, random(lengths.len() + 1))), lengths }
+            };
+            let (one, other) = (texts(), texts());
+            let text = piece(random(bytes));
+            let args = (Formatted::Value(&one), Str::new(&text), Formatted::Text(format_args!("{other}")), turn as u64);
+            let written = line(&buffer, &args);
+
+            let mut found = Vec::new();
+            let snapshot = reader.snapshot(&buffer);
+            reader.drain(snapshot, 0, |_, event| match event {
+                Event::Log { args, .. } if args.count() == 1 => {
+                    assert!(args.iter().eq([Arg::Text("meanwhile")]));
+                }
+                Event::Log { args, .. } => found.extend(args.iter().map(|arg| arg.to_string())),
+                other => panic!("nobody recorded {other:?}"),
+            });
+            reader.settle(&buffer);
+            let expected = |bytes_max| {
+                let text = Pieces { lengths: vec![text.len()], records: None }.kept(bytes_max);
+                [one.kept(bytes_max), text, other.kept(bytes_max), turn.to_string()]
+            };
+            let long = expected(STRING_BYTES_MAX);
+            cut += long.iter().filter(|text| text.ends_with(CUT)).count();
+            let is_too_long = long.iter().map(String::len).sum::<usize>() + 10 * 8 > CHUNK_WORDS * 8;
+            let makes_way = [&one, &other].iter().any(|text| text.records.is_some());
+            match (is_too_long, makes_way) {
+                (false, _) => assert_eq!(found, long),
+                (true, false) => assert_eq!(found, expected(SHORT_BYTES)),
+                // What was written elsewhere by then is not written again.
+                (true, true) => assert!(found.is_empty() || found == expected(SHORT_BYTES)),
+            }
+            assert_eq!(written, !found.is_empty());
+            short += usize::from(is_too_long && written);
+        }
+        reader.release(&buffer);
+        assert!(cfg!(miri) || cut > 100 && short > 100, "{cut} {short}");
     }
 }
