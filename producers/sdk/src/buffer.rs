@@ -28,6 +28,14 @@ pub(crate) const SMALL_WORDS: usize = 4;
 
 pub(crate) use handle::{Handle, LAYOUT};
 
+/// How far a buffer may be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) all: *mut u64,
+    /// On the quick way.
+    pub(crate) small: *mut u64,
+}
+
 /// A thread's buffer.
 #[repr(C, align(128))]
 pub(crate) struct Buffer {
@@ -35,7 +43,7 @@ pub(crate) struct Buffer {
     pub(crate) cursor: AtomicPtr<u64>,
     /// From here on there is no room for [`SMALL_WORDS`]; null where the quick way is closed.
     small_limit: Cell<*mut u64>,
-    /// One past the last word of the chunk.
+    /// One past the last word that may be written. Equal to `cursor` while an event is being formatted behind it.
     limit: Cell<*mut u64>,
     /// The chunk that `cursor` is in.
     chunk: Cell<Option<NonNull<Chunk>>>,
@@ -127,12 +135,6 @@ impl Buffer {
         self.limit.get() as usize - self.cursor.load(Relaxed) as usize
     }
 
-    /// One past the last word of the chunk.
-    #[inline(always)]
-    pub(crate) fn limit(&self) -> *mut u64 {
-        self.limit.get()
-    }
-
     /// Moves the write position to `cursor`: the words before it are whole.
     #[inline(always)]
     pub(crate) fn publish(&self, cursor: *mut u64) {
@@ -218,7 +220,7 @@ impl Buffer {
         // Only the owner adds, so no locked instruction is needed.
         count.store(count.load(Relaxed) + 1, Release);
         self.is_untold.set(true);
-        self.close();
+        self.small_limit.set(ptr::null_mut());
     }
 
     /// Words that it takes to write down what was lost.
@@ -256,16 +258,20 @@ impl Buffer {
         self.small_limit.set(if is_quick { self.limit.get().wrapping_sub(SMALL_WORDS - 1) } else { ptr::null_mut() });
     }
 
-    /// Closes the quick way, so that events recorded while another is formatted behind the write position take the slow one. Returns what
-    /// [`Buffer::reopen`] takes.
-    pub(crate) fn close(&self) -> *mut u64 {
-        self.small_limit.replace(ptr::null_mut())
+    /// Closes the room behind the write position and with it the quick way, so that events recorded while another is formatted there take the slow one, which
+    /// finds no room either before [`Buffer::reopen`].
+    #[inline(always)]
+    pub(crate) fn close(&self) -> Limits {
+        let small = self.small_limit.replace(ptr::null_mut());
+        Limits { all: self.limit.replace(self.cursor.load(Relaxed)), small }
     }
 
     /// Undoes [`Buffer::close`].
-    pub(crate) fn reopen(&self, closed: *mut u64) {
+    #[inline(always)]
+    pub(crate) fn reopen(&self, limits: Limits) {
+        self.limit.set(limits.all);
         if !self.is_untold.get() {
-            self.small_limit.set(closed);
+            self.small_limit.set(limits.small);
         }
     }
 

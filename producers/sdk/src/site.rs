@@ -250,3 +250,46 @@ pub(crate) fn refresh(known: &mut Vec<&'static Registered>) {
 pub(crate) fn cut(text: &str) -> Box<str> {
     text[..text.floor_char_boundary(STRING_BYTES_MAX)].into()
 }
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+    use crate::Level;
+    use crate::clock;
+
+    #[test]
+    fn a_site_keeps_whether_it_is_recorded_until_the_filter_changes() {
+        static SITE: CallSite = CallSite::log(Level::Info, "line", "site::tests", "site.rs", 1);
+        let _one = crate::RECORDS.lock();
+        clock::start_recording(clock::choose(), Level::Trace as u32);
+        let mut ids = Vec::new();
+        for filter in ["info", "site::tests=off", "warn", "debug"] {
+            filter::set_own(filter.parse().unwrap());
+            // Asked for the first time, and again.
+            ids.push([SITE.id(clock::recording()), SITE.id(clock::recording())]);
+        }
+        filter::set_own(filter::Filter::default());
+        clock::stop_recording();
+        let [id, _] = ids[0];
+        assert!(id.is_some_and(|id| id > 0), "{ids:?}");
+        assert_eq!(ids, [[id; 2], [None; 2], [None; 2], [id; 2]]);
+    }
+
+    #[test]
+    fn the_state_tells_which_levels_may_be_recorded() {
+        let _one = crate::RECORDS.lock();
+        let may = || (1..=6).filter(|level| clock::has_level(clock::recording(), *level)).count() as u32;
+        assert_eq!(may(), 0);
+        clock::start_recording(clock::MONOTONIC, 4);
+        let first = (may(), clock::recording());
+        clock::renew(6);
+        let renewed = (may(), clock::recording());
+        clock::renew(0);
+        let none = (may(), clock::recording());
+        clock::stop_recording();
+        clock::renew(6);
+        assert_eq!(([first.0, renewed.0, none.0, may()], clock::recording()), ([4, 6, 0, 0], clock::OFF));
+        assert!(none.1 != clock::OFF && first.1 != renewed.1 && first.1 & LEFT_OUT == 0);
+    }
+}

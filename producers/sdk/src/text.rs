@@ -4,7 +4,7 @@
 //! events: the buffer is closed so that those take the slow path, which first moves the unfinished arguments out of the way, to the heap.
 
 use crate::arg::{ArgValue, Args, Visit};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Limits};
 use crate::chunk::CHUNK_WORDS;
 use crate::clock;
 use crate::event::{LOG_ARGS, TAG_BITS};
@@ -57,14 +57,14 @@ pub(crate) struct Text {
     /// something else is to be seen to first.
     end: Cell<*mut u8>,
     start: Cell<*mut u8>,
+    /// The buffer's limits, to be put back.
     limit: Cell<*mut u8>,
+    small_limit: Cell<*mut u64>,
     /// Where the text being formatted begins, in bytes from the start, and how many it may take.
     begin: Cell<usize>,
     bytes_max: Cell<usize>,
     /// The chunk ended: what was left out since is missed also where the rest made way.
     full: Cell<bool>,
-    /// For [`Buffer::reopen`].
-    closed: Cell<*mut u64>,
     /// The arguments where they had to make way.
     spilled: UnsafeCell<Option<Vec<u8>>>,
 }
@@ -76,10 +76,10 @@ impl Text {
             end: Cell::new(ptr::null_mut()),
             start: Cell::new(ptr::null_mut()),
             limit: Cell::new(ptr::null_mut()),
+            small_limit: Cell::new(ptr::null_mut()),
             begin: Cell::new(0),
             bytes_max: Cell::new(0),
             full: Cell::new(false),
-            closed: Cell::new(ptr::null_mut()),
             spilled: UnsafeCell::new(None),
         }
     }
@@ -98,7 +98,7 @@ impl Text {
         // SAFETY: the bytes between were written while this was open.
         let bytes = unsafe { std::slice::from_raw_parts(start, at as usize - start as usize) };
         self.set_spilled(Some(bytes.to_vec()));
-        buffer.reopen(self.closed.get());
+        buffer.reopen(self.limits());
     }
 
     fn set_spilled(&self, bytes: Option<Vec<u8>>) -> Option<Vec<u8>> {
@@ -128,7 +128,7 @@ impl Text {
     #[inline(always)]
     fn open(&self, buffer: &Buffer, head: &Head) {
         let cursor = buffer.cursor.load(Relaxed);
-        self.closed.set(buffer.close());
+        let limits = buffer.close();
         // SAFETY: the caller made room for ROOM_MIN bytes, which is more than a head takes, also with all of its words: a copy of as many as there are
         // would be a call. The arguments go over those that are too many.
         let start = unsafe {
@@ -137,9 +137,9 @@ impl Text {
         };
         self.start.set(start);
         self.at.set(start);
-        let limit = buffer.limit().cast();
-        self.limit.set(limit);
-        self.end.set(limit);
+        self.limit.set(limits.all.cast());
+        self.end.set(limits.all.cast());
+        self.small_limit.set(limits.small);
         self.full.set(false);
     }
 
@@ -151,8 +151,13 @@ impl Text {
         if at.is_null() {
             return None;
         }
-        buffer.reopen(self.closed.get());
+        buffer.reopen(self.limits());
         Some(at as usize - self.start.get() as usize)
+    }
+
+    #[inline(always)]
+    fn limits(&self) -> Limits {
+        Limits { all: self.limit.get().cast(), small: self.small_limit.get() }
     }
 
     /// Bytes written so far.
@@ -539,14 +544,14 @@ impl Found<'_> {
     /// Text that goes behind what is in the last argument, which is for all that has no argument of its own.
     pub(crate) fn more(&mut self, arguments: fmt::Arguments<'_>) {
         if self.more.is_none() {
-            let mut begin = 0;
+            let mut begin = None;
             self.add(Arg::Text(""), |text, bytes_max| {
-                begin = text.begin_text(bytes_max)?;
+                begin = Some(text.begin_text(bytes_max)?);
                 Ok(())
             });
-            self.more = Some(begin);
+            self.more = begin;
         }
-        if self.written.is_ok() {
+        if self.more.is_some() && self.written.is_ok() {
             // What finds no room is seen where the text ends.
             let _ = fmt::write(&mut Writer(self.text), arguments);
         }
