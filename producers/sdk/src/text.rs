@@ -178,7 +178,7 @@ impl Text {
         self.end.get() as usize - self.at.get() as usize >= bytes
     }
 
-    /// Bytes of no text, as long as the chunk has room or where there is no chunk any more.
+    /// Appends bytes as far as the chunk goes, or on the heap where they made way.
     #[cold]
     fn push(&self, bytes: &[u8]) -> fmt::Result {
         if self.full.get() {
