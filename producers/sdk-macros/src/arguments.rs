@@ -31,6 +31,8 @@ struct Stored {
     formatted: Vec<usize>,
     /// Only the text says what is meant: an address.
     only_text: bool,
+    /// The format is `{}`.
+    is_plain: bool,
 }
 
 impl Arguments {
@@ -66,8 +68,9 @@ impl Arguments {
     ) -> usize {
         let number = self.stored.len();
         let name = name.unwrap_or_else(|| number.to_string());
+        let is_plain = matches!(format, "{}" | "{0}");
         let format = literal(format, span);
-        self.stored.push(Stored { name, bound, format, formatted, only_text });
+        self.stored.push(Stored { name, bound, format, formatted, only_text, is_plain });
         number
     }
 
@@ -124,9 +127,10 @@ impl Arguments {
             if stored.only_text {
                 // The address that is meant is the expression's, not that of our reference to it.
                 let address = read(variable);
-                quote!(#private::Formatted(::core::format_args!(#format, #address #(, #counts)*)))
+                quote!(#private::Formatted::Text(::core::format_args!(#format, #address #(, #counts)*)))
             } else {
-                quote!((&#private::Probe(#variable)).arg(::core::format_args!(#format, #variable #(, #counts)*)))
+                let how = if stored.is_plain { quote!(shown) } else { quote!(arg) };
+                quote!((&&#private::Probe(#variable)).#how(::core::format_args!(#format, #variable #(, #counts)*)))
             }
         });
         quote!((#(#values,)*))
@@ -136,7 +140,7 @@ impl Arguments {
     pub(crate) fn traits(private: &TokenStream) -> TokenStream {
         quote! {
             #[allow(unused_imports)]
-            use #private::{ProbeFormatted as _, ProbeRaw as _};
+            use #private::{ProbeFormatted as _, ProbeRaw as _, ProbeShown as _};
         }
     }
 }

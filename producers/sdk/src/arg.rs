@@ -25,58 +25,15 @@ pub unsafe trait ArgValue {
     /// There must be room for `words()` at `at`.
     unsafe fn write(&self, at: *mut u64) -> *mut u64;
     /// What is yet to be formatted.
-    fn as_formatted(&self) -> Option<fmt::Arguments<'_>>;
+    fn as_formatted(&self) -> Option<Formatted<'_>>;
     /// The value as it is read back; that of text yet to be formatted is empty, unless it is static.
     fn as_arg(&self) -> Arg<'_>;
 }
 
-/// [`ArgValue`] for those who do not know the type.
-///
-/// # Safety
-/// As there.
-pub unsafe trait ErasedArg {
-    /// [`ArgValue::CODE`].
-    fn code(&self) -> u64;
-    /// [`ArgValue::words`].
-    fn words(&self) -> usize;
-    /// [`ArgValue::write`].
-    ///
-    /// # Safety
-    /// As there.
-    unsafe fn write(&self, at: *mut u64) -> *mut u64;
-    /// [`ArgValue::as_formatted`].
-    fn as_formatted(&self) -> Option<fmt::Arguments<'_>>;
-    /// [`ArgValue::as_arg`].
-    fn as_arg(&self) -> Arg<'_>;
-}
-
-// SAFETY: as promised by `T`.
-unsafe impl<T: ArgValue> ErasedArg for T {
-    #[inline(always)]
-    fn code(&self) -> u64 {
-        T::CODE
-    }
-
-    #[inline(always)]
-    fn words(&self) -> usize {
-        ArgValue::words(self)
-    }
-
-    #[inline(always)]
-    unsafe fn write(&self, at: *mut u64) -> *mut u64 {
-        // SAFETY: as promised to us.
-        unsafe { ArgValue::write(self, at) }
-    }
-
-    #[inline(always)]
-    fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
-        ArgValue::as_formatted(self)
-    }
-
-    #[inline(always)]
-    fn as_arg(&self) -> Arg<'_> {
-        ArgValue::as_arg(self)
-    }
+/// Takes the arguments of an event one by one.
+pub trait Visit<'a> {
+    /// The next one.
+    fn arg<A: ArgValue>(&mut self, arg: &'a A);
 }
 
 macro_rules! word {
@@ -101,7 +58,7 @@ macro_rules! word {
             }
 
             #[inline(always)]
-            fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
+            fn as_formatted(&self) -> Option<Formatted<'_>> {
                 None
             }
 
@@ -149,7 +106,7 @@ unsafe impl ArgValue for bool {
     }
 
     #[inline(always)]
-    fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
+    fn as_formatted(&self) -> Option<Formatted<'_>> {
         None
     }
 
@@ -216,7 +173,7 @@ unsafe impl ArgValue for Str<'_> {
     }
 
     #[inline(always)]
-    fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
+    fn as_formatted(&self) -> Option<Formatted<'_>> {
         None
     }
 
@@ -262,8 +219,29 @@ unsafe fn last_word(from: *const u8, bytes: usize) -> u64 {
 }
 
 /// An argument of a type that only its `Display`, `Debug` and so on know.
-#[derive(Clone, Copy, Debug)]
-pub struct Formatted<'a>(pub fmt::Arguments<'a>);
+#[derive(Clone, Copy)]
+pub enum Formatted<'a> {
+    /// What a format string of its own says.
+    Text(fmt::Arguments<'a>),
+    /// What `{}` says. By the value itself: all of an event are formatted by one formatter, and setting one up costs 60 instructions.
+    Value(&'a dyn fmt::Display),
+}
+
+impl fmt::Display for Formatted<'_> {
+    #[inline(always)]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_fmt(*text),
+            Self::Value(value) => value.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Formatted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Formatted({self})")
+    }
+}
 
 // SAFETY: one word, that of an empty text.
 unsafe impl ArgValue for Formatted<'_> {
@@ -286,13 +264,16 @@ unsafe impl ArgValue for Formatted<'_> {
     }
 
     #[inline(always)]
-    fn as_formatted(&self) -> Option<fmt::Arguments<'_>> {
-        Some(self.0)
+    fn as_formatted(&self) -> Option<Formatted<'_>> {
+        Some(*self)
     }
 
     #[inline(always)]
     fn as_arg(&self) -> Arg<'_> {
-        Arg::Text(self.0.as_str().unwrap_or_default())
+        match self {
+            Self::Text(text) => Arg::Text(text.as_str().unwrap_or_default()),
+            Self::Value(_) => Arg::Text(""),
+        }
     }
 }
 
@@ -364,9 +345,10 @@ macro_rules! raw_behind {
 
 raw_behind!(&T &mut T Box<T> Rc<T> Arc<T>);
 
-/// Finds out how an argument is stored: `(&Probe(&x)).arg(format_args!("{}", x))` is `x` itself where its type is [`Raw`], and the text otherwise.
+/// Finds out how an argument is stored: `(&&Probe(&x)).shown(format_args!("{}", x))` is `x` itself where its type is [`Raw`], else the value by its
+/// `Display`, and only where it has none the text, which then does not compile, and says so where `x` stands. `(&&Probe(&x)).arg(…)` is for other formats.
 ///
-/// Method lookup decides: it tries the receiver `&Probe` before `&&Probe`, and goes on where `T` is not `Raw`.
+/// Method lookup decides: it tries the receiver `&&Probe`, `&&&Probe` and `&Probe` in this order, and goes on where `T` is not as it must be.
 #[derive(Debug)]
 pub struct Probe<'a, T: ?Sized>(pub &'a T);
 
@@ -377,14 +359,36 @@ pub trait ProbeRaw<'a> {
 
     /// The value; the text is not formatted.
     fn arg(&self, text: fmt::Arguments<'_>) -> Self::Value;
+
+    /// The value; the text is not formatted.
+    fn shown(&self, text: fmt::Arguments<'_>) -> Self::Value;
 }
 
-impl<'a, T: Raw + ?Sized> ProbeRaw<'a> for Probe<'a, T> {
+impl<'a, T: Raw + ?Sized> ProbeRaw<'a> for &Probe<'a, T> {
     type Value = T::Value<'a>;
 
     #[inline(always)]
     fn arg(&self, _: fmt::Arguments<'_>) -> T::Value<'a> {
         self.0.raw()
+    }
+
+    #[inline(always)]
+    fn shown(&self, _: fmt::Arguments<'_>) -> T::Value<'a> {
+        self.0.raw()
+    }
+}
+
+/// Found next.
+pub trait ProbeShown {
+    /// The value, by its `Display`.
+    fn shown(&self, text: fmt::Arguments<'_>) -> Formatted<'_>;
+}
+
+impl<T: fmt::Display + ?Sized> ProbeShown for &&Probe<'_, T> {
+    #[inline(always)]
+    fn shown(&self, _: fmt::Arguments<'_>) -> Formatted<'_> {
+        // By the reference: `T` may have no size.
+        Formatted::Value(&self.0)
     }
 }
 
@@ -392,12 +396,20 @@ impl<'a, T: Raw + ?Sized> ProbeRaw<'a> for Probe<'a, T> {
 pub trait ProbeFormatted {
     /// The text.
     fn arg<'b>(&self, text: fmt::Arguments<'b>) -> Formatted<'b>;
+
+    /// The text.
+    fn shown<'b>(&self, text: fmt::Arguments<'b>) -> Formatted<'b>;
 }
 
-impl<T: ?Sized> ProbeFormatted for &Probe<'_, T> {
+impl<T: ?Sized> ProbeFormatted for Probe<'_, T> {
     #[inline(always)]
     fn arg<'b>(&self, text: fmt::Arguments<'b>) -> Formatted<'b> {
-        Formatted(text)
+        Formatted::Text(text)
+    }
+
+    #[inline(always)]
+    fn shown<'b>(&self, text: fmt::Arguments<'b>) -> Formatted<'b> {
+        Formatted::Text(text)
     }
 }
 
@@ -422,8 +434,8 @@ pub unsafe trait Args {
     /// There must be room for `words()` at `at`.
     unsafe fn write(&self, at: *mut u64) -> *mut u64;
 
-    /// Calls `f` with each in order.
-    fn for_each<'a>(&'a self, f: impl FnMut(&'a dyn ErasedArg));
+    /// Hands each to `visitor`, in order.
+    fn visit<'a>(&'a self, visitor: &mut impl Visit<'a>);
 }
 
 macro_rules! args {
@@ -447,8 +459,8 @@ macro_rules! args {
             }
 
             #[inline(always)]
-            fn for_each<'a>(&'a self, mut f: impl FnMut(&'a dyn ErasedArg)) {
-                $(f(&self.$index);)+
+            fn visit<'a>(&'a self, visitor: &mut impl Visit<'a>) {
+                $(visitor.arg(&self.$index);)+
             }
         }
     };
@@ -471,7 +483,7 @@ unsafe impl Args for () {
     }
 
     #[inline(always)]
-    fn for_each<'a>(&'a self, _: impl FnMut(&'a dyn ErasedArg)) {}
+    fn visit<'a>(&'a self, _: &mut impl Visit<'a>) {}
 }
 
 args!(A 0);
@@ -554,21 +566,42 @@ mod tests {
     #[allow(clippy::needless_borrow, reason = "as the macros write it, which do not know the type")]
     #[test]
     fn text_yet_to_be_formatted_is_told_apart() {
+        #[derive(Default)]
+        struct Seen(Vec<Option<String>>);
+
+        impl Visit<'_> for Seen {
+            fn arg<A: ArgValue>(&mut self, arg: &A) {
+                self.0.push(arg.as_formatted().map(|text| text.to_string()));
+            }
+        }
+
         fn check<A: Args>(args: &A, codes: u64, texts: &[Option<&str>], formatted: bool) {
-            let mut seen = Vec::new();
-            args.for_each(|arg| seen.push(arg.as_formatted().map(|text| text.to_string())));
-            assert_eq!(seen.iter().map(Option::as_deref).collect::<Vec<_>>(), texts);
+            let mut seen = Seen::default();
+            args.visit(&mut seen);
+            assert_eq!(seen.0.iter().map(Option::as_deref).collect::<Vec<_>>(), texts);
             assert_eq!((A::CODES, A::FORMATTED, A::COUNT), (codes, formatted, texts.len()));
         }
         let (value, text, other) = (1_u8, String::from("text"), Some(1));
         check(&(), 0, &[], false);
-        check(&((&Probe(&&value)).arg(format_args!("{value}")), Str::new(&text)), 0xa5, &[None, None], false);
+        check(&((&&Probe(&&value)).arg(format_args!("{value}")), Str::new(&text)), 0xa5, &[None, None], false);
+        check(&((&&Probe(&&value)).shown(format_args!("{value}")), Str::new(&text)), 0xa5, &[None, None], false);
         check(
-            &((&Probe(&other)).arg(format_args!("{other:?}")), (&Probe(text.as_str())).arg(format_args!("{text}"))),
+            &((&&Probe(&other)).arg(format_args!("{other:?}")), (&&Probe(text.as_str())).arg(format_args!("{text}"))),
             0xab,
             &[Some("Some(1)"), None],
             true,
         );
-        assert_eq!(written(&(Formatted(format_args!("{value}")),)), [0]);
+        let (address, unsized_one): (_, &dyn fmt::Display) = (std::net::Ipv4Addr::LOCALHOST, &1);
+        check(
+            &(
+                (&&Probe(&address)).shown(format_args!("not looked at")),
+                (&&Probe(unsized_one)).shown(format_args!("not looked at")),
+                (&&Probe(&other)).shown(format_args!("{other:?}")),
+            ),
+            0xbbb,
+            &[Some("127.0.0.1"), Some("1"), Some("Some(1)")],
+            true,
+        );
+        assert_eq!(written(&(Formatted::Text(format_args!("{value}")),)), [0]);
     }
 }

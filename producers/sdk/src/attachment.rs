@@ -80,8 +80,8 @@ pub fn attach(
     }
     let ticks = clock::now(clock);
     // Both before the lock: neither may be had while the SDK is at work on this thread.
-    let (buffer, site) = (thread::registered(), SITE.id(clock));
-    let (Some(buffer), Some(site), Some(_busy)) = (buffer, site.checked_sub(1), Busy::enter()) else {
+    let (buffer, site) = (thread::registered(), SITE.id(clock).map(|id| SiteId(id as u32 - 1)));
+    let (Some(buffer), Some(site), Some(_busy)) = (buffer, site, Busy::enter()) else {
         thread::count_unattributed();
         return Err(NotAttached::NotRecording);
     };
@@ -96,7 +96,7 @@ pub fn attach(
     let number = admitted?;
     let thread = (buffer.name.clone(), buffer.number);
     let bytes = bytes.into().into_boxed_slice();
-    let waiting = Waiting { number, site: SiteId(site), thread, ticks, name, media_type, bytes, held_bytes };
+    let waiting = Waiting { number, site, thread, ticks, name, media_type, bytes, held_bytes };
     queue.entries.push_back(Entry::Taken(waiting));
     Ok(number)
 }

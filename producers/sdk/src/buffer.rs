@@ -1,10 +1,14 @@
 //! A thread's buffer: written by its thread alone, read by the background thread up to the published position.
 //!
 //! The writer's side is here, the reader's in `reader.rs`. The rules that make the sharing sound:
-//! - Only the owner thread writes `cursor`, `limit`, `chunk` and the words of its chunk at and beyond `cursor`.
+//! - Only the owner thread writes `cursor`, its limits, `chunk` and the words of its chunk at and beyond `cursor`.
 //! - The reader reads only words before a `cursor` it loaded with Acquire; the owner stored it with Release after writing them.
 //! - A chunk goes back to the pool by the reader, once its `next` is set and its events were read; the owner never looks back at it.
 //! - The owner may start its chunk over only when `drained` says that the reader is done with all of it.
+//!
+//! Most events take a quick way: one comparison with `small_limit`, the processor's counter read, the words stored, the position published. That limit is
+//! null where anything else is to be seen to first: nothing is recorded yet, an event is being formatted behind the position, what was lost is not yet
+//! written down, or events are stamped by another clock. So none of this is asked for each event.
 
 mod handle;
 
@@ -24,12 +28,20 @@ pub(crate) const SMALL_WORDS: usize = 4;
 
 pub(crate) use handle::{Handle, LAYOUT};
 
+/// How far a buffer may be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) all: *mut u64,
+    /// On the quick way.
+    pub(crate) small: *mut u64,
+}
+
 /// A thread's buffer.
 #[repr(C, align(128))]
 pub(crate) struct Buffer {
     /// The published write position: everything before it in the chunk is whole.
     pub(crate) cursor: AtomicPtr<u64>,
-    /// From here on there is no room for [`SMALL_WORDS`]; not above `cursor` while an event is being formatted behind it.
+    /// From here on there is no room for [`SMALL_WORDS`]; null where the quick way is closed.
     small_limit: Cell<*mut u64>,
     /// One past the last word that may be written. Equal to `cursor` while an event is being formatted behind it.
     limit: Cell<*mut u64>,
@@ -39,6 +51,8 @@ pub(crate) struct Buffer {
     pub(crate) lost: [AtomicU64; Lost::COUNT],
     /// How much of `lost` was written down in the chunks.
     told: [Cell<u64>; Lost::COUNT],
+    /// Whether that is not all: what is lost is written down before the next event, whose place among the others is behind it.
+    is_untold: Cell<bool>,
     /// Words written before those of the chunk.
     base: Cell<u64>,
     /// An event that is being formatted.
@@ -58,8 +72,8 @@ pub(crate) struct Buffer {
     pub(crate) number: u64,
 }
 
-// SAFETY: the cells and `text` are touched by the owner thread only (`limit`, `chunk`, `base`, `told`, `text` are used in methods that only the
-// thread-local in `thread.rs` leads to); everything else is atomic. A buffer without an owner has no one who touches its cells.
+// SAFETY: the cells and `text` are touched by the owner thread only (`small_limit`, `limit`, `chunk`, `base`, `told`, `is_untold`, `text` are used in
+// methods that only the thread-local in `thread.rs` leads to); everything else is atomic. A buffer without an owner has no one who touches its cells.
 unsafe impl Sync for Buffer {}
 // SAFETY: as above; the pointers are to chunks, which belong to the process.
 unsafe impl Send for Buffer {}
@@ -74,6 +88,7 @@ impl Buffer {
             chunk: Cell::new(None),
             lost: [const { AtomicU64::new(0) }; Lost::COUNT],
             told: [const { Cell::new(0) }; Lost::COUNT],
+            is_untold: Cell::new(false),
             base: Cell::new(0),
             text: Text::new(),
             aggregates: Table::new(),
@@ -85,22 +100,7 @@ impl Buffer {
         }
     }
 
-    /// Has the memory ready that will be written soon: the processor does not foresee the next page, and the background thread's core has what was read
-    /// there last. Without it one span in 200 waits for that, and p99.9 is five times as long.
-    #[inline(always)]
-    pub(crate) fn prefetch(&self) {
-        /// A score of spans.
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        const AHEAD_WORDS: usize = 64;
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        // SAFETY: a prefetch of any address does no harm, and every x86-64 processor takes the instruction, if only to ignore it.
-        unsafe {
-            let ahead = self.cursor.load(Relaxed).wrapping_add(AHEAD_WORDS);
-            core::arch::asm!("prefetchw [{}]", in(reg) ahead, options(nostack, preserves_flags, readonly));
-        }
-    }
-
-    /// Where [`SMALL_WORDS`] words may be written; `None` when the chunk has no room for them.
+    /// Where [`SMALL_WORDS`] words may be written in the quick way; `None` when it is closed or the chunk has no room for them.
     #[inline(always)]
     pub(crate) fn room_for_small(&self) -> Option<*mut u64> {
         // Loaded once: the compiler does not merge atomic loads.
@@ -108,12 +108,13 @@ impl Buffer {
         (cursor < self.small_limit.get()).then_some(cursor)
     }
 
-    /// Where `words` words may be written; `None` when the chunk has no room for them.
+    /// Where `words` words may be written in the quick way; `None` when it is closed or the chunk has no room for them and [`SMALL_WORDS`].
     #[inline(always)]
     pub(crate) fn room(&self, words: usize) -> Option<*mut u64> {
         let cursor = self.cursor.load(Relaxed);
-        let room = (self.limit.get() as usize).wrapping_sub(cursor as usize);
-        (room >= words * 8).then_some(cursor)
+        // Signed: the limit may be below the position, as null is.
+        let bytes = (self.small_limit.get() as isize).wrapping_sub(cursor as isize);
+        (bytes >= (words.max(SMALL_WORDS) - (SMALL_WORDS - 1)) as isize * 8).then_some(cursor)
     }
 
     /// Whether anything was ever recorded here.
@@ -122,10 +123,16 @@ impl Buffer {
         self.chunk.get().is_some()
     }
 
-    /// Bytes between the write position and the limit.
+    /// Whether there are `bytes` behind the write position, for what comes next.
     #[inline(always)]
-    pub(crate) fn room_bytes(&self) -> usize {
-        (self.limit.get() as usize).wrapping_sub(self.cursor.load(Relaxed) as usize)
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        !self.is_untold.get() && self.left() >= bytes
+    }
+
+    /// Bytes behind the write position.
+    #[inline(always)]
+    fn left(&self) -> usize {
+        self.limit.get() as usize - self.cursor.load(Relaxed) as usize
     }
 
     /// Moves the write position to `cursor`: the words before it are whole.
@@ -136,15 +143,17 @@ impl Buffer {
         self.cursor.store(cursor, Release);
     }
 
-    /// As [`Buffer::room`], after going on to a fresh chunk where that is needed and possible.
+    /// Where `words` words may be written, after going on to a fresh chunk where that is needed and possible.
     pub(crate) fn make_room(&self, words: usize) -> Option<*mut u64> {
         if self.text.is_open() {
             self.text.spill(self);
         }
-        self.room(words).or_else(|| {
-            self.next_chunk();
-            self.room(words)
-        })
+        if self.left() >= (self.untold_words() + words) * 8 {
+            self.tell_losses();
+        } else if !self.next_chunk() {
+            return None;
+        }
+        self.has_room(words * 8).then(|| self.cursor.load(Relaxed))
     }
 
     /// Goes on to a fresh chunk; says whether there was one. What was lost meanwhile is told at its begin.
@@ -156,7 +165,7 @@ impl Buffer {
         self.base.set(self.written());
         let cursor = self.cursor.load(Relaxed);
         let full = self.chunk.replace(Some(fresh));
-        self.set_limit(chunk::limit(fresh));
+        self.limit.set(chunk::limit(fresh));
         match full {
             // The link before the position: a reader that sees the position in the fresh chunk finds the way there.
             Some(full) => {
@@ -210,45 +219,132 @@ impl Buffer {
         let count = &self.lost[lost as usize];
         // Only the owner adds, so no locked instruction is needed.
         count.store(count.load(Relaxed) + 1, Release);
+        self.is_untold.set(true);
+        self.small_limit.set(ptr::null_mut());
     }
 
+    /// Words that it takes to write down what was lost.
+    fn untold_words(&self) -> usize {
+        if !self.is_untold.get() {
+            return 0;
+        }
+        let is_untold = |lost: &Lost| self.lost[*lost as usize].load(Relaxed) != self.told[*lost as usize].get();
+        2 * Lost::ALL.iter().filter(|lost| is_untold(lost)).count()
+    }
+
+    /// Writes down what was lost, for which there is room, and opens the quick way.
     fn tell_losses(&self) {
-        for lost in Lost::ALL {
-            let count = self.lost[lost as usize].load(Relaxed);
-            if count == self.told[lost as usize].replace(count) {
-                continue;
-            }
-            let cursor = self.room(2).expect("a fresh chunk has room");
-            let ticks = clock::now(clock::recording());
-            // SAFETY: `room` said so.
-            unsafe {
-                cursor.write(ticks << TAG_BITS | LOST);
-                cursor.add(1).write(count << 8 | lost as u64);
-                self.publish(cursor.add(2));
+        if self.is_untold.replace(false) {
+            for lost in Lost::ALL {
+                let count = self.lost[lost as usize].load(Relaxed);
+                if count == self.told[lost as usize].replace(count) {
+                    continue;
+                }
+                assert!(
+                    self.has_room(2 * 8),
+                    "a fresh chunk has room, and who writes on looked whether the old one has"
+                );
+                let cursor = self.cursor.load(Relaxed);
+                let ticks = clock::now(clock::recording());
+                // SAFETY: there is room.
+                unsafe {
+                    cursor.write(ticks << TAG_BITS | LOST);
+                    cursor.add(1).write(count << 8 | lost as u64);
+                    self.publish(cursor.add(2));
+                }
             }
         }
+        let is_quick = clock::is_by_counter();
+        self.small_limit.set(if is_quick { self.limit.get().wrapping_sub(SMALL_WORDS - 1) } else { ptr::null_mut() });
     }
 
-    /// Closes the room behind the write position, so that events recorded while a log line is formatted there take the slow path.
-    /// Returns the limit for [`Buffer::reopen`].
-    pub(crate) fn close(&self) -> *mut u64 {
-        let limit = self.limit.get();
-        self.set_limit(self.cursor.load(Relaxed));
-        limit
+    /// Closes the room behind the write position and with it the quick way, so that events recorded while another is formatted there take the slow one, which
+    /// finds no room either before [`Buffer::reopen`].
+    #[inline(always)]
+    pub(crate) fn close(&self) -> Limits {
+        let small = self.small_limit.replace(ptr::null_mut());
+        Limits { all: self.limit.replace(self.cursor.load(Relaxed)), small }
     }
 
     /// Undoes [`Buffer::close`].
-    pub(crate) fn reopen(&self, limit: *mut u64) {
-        self.set_limit(limit);
-    }
-
-    fn set_limit(&self, limit: *mut u64) {
-        self.limit.set(limit);
-        self.small_limit.set(limit.wrapping_sub(SMALL_WORDS - 1));
+    #[inline(always)]
+    pub(crate) fn reopen(&self, limits: Limits) {
+        self.limit.set(limits.all);
+        if !self.is_untold.get() {
+            self.small_limit.set(limits.small);
+        }
     }
 
     /// The thread ends: nothing is written after this.
     pub(crate) fn end(&self) {
         self.ended.store(true, Release);
+    }
+}
+
+/// Has the memory ready that will be written soon: the processor does not foresee the next page, and the background thread's core has what was read there
+/// last. Without it one span in 200 waits for that, and p99.9 is five times as long.
+#[inline(always)]
+pub(crate) fn prefetch(cursor: *mut u64) {
+    /// A score of spans.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    const AHEAD_BYTES: usize = 512;
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch of any address does no harm, and every x86-64 processor takes the instruction, if only to ignore it.
+    unsafe {
+        core::arch::asm!(
+            "prefetchw [{} + {}]", in(reg) cursor, const AHEAD_BYTES, options(nostack, preserves_flags, readonly)
+        );
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = cursor;
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+    use crate::chunk::CHUNK_WORDS;
+    use crate::event::SPAN_END;
+    use crate::reader::{Event, Reader};
+
+    /// Records an event of one word in either way.
+    fn record(buffer: &Buffer, number: u64) {
+        let cursor = buffer.room_for_small().or_else(|| buffer.make_room(1)).expect("a chunk has room for it");
+        // SAFETY: there is room.
+        unsafe { cursor.write(number << TAG_BITS | SPAN_END) };
+        buffer.publish(cursor.wrapping_add(1));
+    }
+
+    #[test]
+    fn a_buffer_without_a_chunk_has_no_room() {
+        let buffer = Buffer::new(String::new(), 1);
+        assert!(buffer.room_for_small().is_none());
+        assert!((0..=2 * SMALL_WORDS).all(|words| buffer.room(words).is_none()));
+    }
+
+    #[test]
+    fn what_is_lost_is_told_before_the_next_event_also_where_that_still_fits() {
+        chunk::set_budget(1024 * 1024);
+        let buffer = Buffer::new(String::new(), 1);
+        for number in [1, 2] {
+            record(&buffer, number);
+            assert!(buffer.make_room(CHUNK_WORDS + 1).is_none());
+            [Lost::Logs, Lost::Ends, Lost::Logs].into_iter().for_each(|lost| buffer.lose(lost));
+        }
+        record(&buffer, 3);
+        record(&buffer, 4);
+
+        let (mut found, mut reader) = (Vec::new(), Reader::default());
+        let snapshot = reader.snapshot(&buffer);
+        reader.drain(snapshot, 0, |ticks, event| {
+            found.push(match event {
+                Event::End => ticks.to_string(),
+                Event::Lost { what, count } => format!("{count} {what:?}"),
+                other => panic!("nobody recorded {other:?}"),
+            });
+        });
+        reader.settle(&buffer);
+        reader.release(&buffer);
+        assert_eq!(found, ["1", "1 Ends", "2 Logs", "2", "1 Ends", "2 Logs", "3", "4"]);
     }
 }

@@ -1,83 +1,99 @@
 //! Ticks: what an event is stamped with. Read in a few nanoseconds here, made into time elsewhere.
 
 use framelake_wire::TimeSample;
+use std::sync::OnceLock;
 use std::sync::atomic::{
-    AtomicU32,
+    AtomicBool, AtomicU32,
     Ordering::{Relaxed, Release},
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The state in which events are not recorded.
 pub(crate) const OFF: u32 = 0;
+/// No state has this bit: a call site that is not recorded keeps the state with it.
+pub(crate) const LEFT_OUT: u32 = 0b001;
 /// Events are stamped by the processor's counter.
-pub(crate) const COUNTER: u32 = 0b10;
+pub(crate) const COUNTER: u32 = 0b010;
 /// Events are stamped by the operating system's monotonic clock.
-pub(crate) const MONOTONIC: u32 = 0b11;
+pub(crate) const MONOTONIC: u32 = 0b110;
 
-const CLOCK_BITS: u32 = 2;
-const CLOCK_MASK: u32 = (1 << CLOCK_BITS) - 1;
-/// Tells the clocks apart: one bit, looked at in each event.
+/// Tells the clocks apart.
 const IS_MONOTONIC: u32 = COUNTER ^ MONOTONIC;
+const CLOCK_MASK: u32 = COUNTER | MONOTONIC;
+const GENERATION_SHIFT: u32 = 3;
+const LEVEL_SHIFT: u32 = 29;
+const GENERATION_MASK: u32 = (1 << LEVEL_SHIFT) - (1 << GENERATION_SHIFT);
 
-/// What each event looks at first, side by side.
-struct Recording {
-    /// Whether events are recorded, by which clock, and since when what was found out about call sites holds: [`OFF`], or the clock and above it a
-    /// generation. One load answers all.
-    state: AtomicU32,
-    /// Lines up to this level may be recorded; 0 while nothing is. Most lines that are not are told by this alone.
-    level: AtomicU32,
-}
-
-static RECORDING: Recording = Recording { state: AtomicU32::new(OFF), level: AtomicU32::new(0) };
+/// What each event looks at first: [`OFF`], or by which clock events are recorded, since when what was found out about call sites holds (a generation), and
+/// in the highest three bits up to which level lines may be. One load answers all.
+static RECORDING: AtomicU32 = AtomicU32::new(OFF);
 static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// Whether the last clock was the processor's counter: then there are quick ways that know no other (see [`crate::buffer`]).
+static IS_BY_COUNTER: AtomicBool = AtomicBool::new(false);
 
 /// Records by `clock` from now on, lines up to `level`; call sites find out anew whether they are to be recorded.
 pub(crate) fn start_recording(clock: u32, level: u32) {
-    RECORDING.state.store(next_generation() | clock, Release);
-    RECORDING.level.store(level, Relaxed);
+    IS_BY_COUNTER.store(clock == COUNTER, Relaxed);
+    RECORDING.store(next_generation() | clock | level << LEVEL_SHIFT, Release);
 }
 
 /// Call sites find out anew whether they are to be recorded, if any are, and lines up to `level` may be.
 pub(crate) fn renew(level: u32) {
     let generation = next_generation();
-    let renewed = |state| (state != OFF).then_some(generation | state & CLOCK_MASK);
+    let renewed = |state| (state != OFF).then_some(generation | state & CLOCK_MASK | level << LEVEL_SHIFT);
     // Where recording stops meanwhile it stays off.
-    if RECORDING.state.fetch_update(Release, Relaxed, renewed).is_ok() {
-        RECORDING.level.store(level, Relaxed);
-    }
+    let _ = RECORDING.fetch_update(Release, Relaxed, renewed);
 }
 
 /// Nothing is recorded from now on.
 pub(crate) fn stop_recording() {
-    RECORDING.level.store(0, Relaxed);
-    RECORDING.state.store(OFF, Release);
+    RECORDING.store(OFF, Release);
+}
+
+/// The state: [`OFF`] when events are not recorded.
+#[inline(always)]
+pub(crate) fn recording() -> u32 {
+    if cfg!(feature = "off") { OFF } else { RECORDING.load(Relaxed) }
 }
 
 /// Whether lines of this level may be recorded.
+#[cfg(feature = "log")]
 #[inline(always)]
 pub(crate) fn records_level(level: u32) -> bool {
-    !cfg!(feature = "off") && level <= RECORDING.level.load(Relaxed)
+    has_level(recording(), level)
 }
 
-/// Those of one generation are not taken for those of another before a billion more went by.
+/// Whether lines of this level, one at least, may be recorded in `state`.
+#[inline(always)]
+pub(crate) fn has_level(state: u32, level: u32) -> bool {
+    // The level is in the highest bits: one comparison, and none with `OFF`.
+    state >= level << LEVEL_SHIFT
+}
+
+/// Whether events are stamped by the processor's counter.
+pub(crate) fn is_by_counter() -> bool {
+    IS_BY_COUNTER.load(Relaxed)
+}
+
+/// Those of one generation are not taken for those of another before 67 million more went by.
 fn next_generation() -> u32 {
-    (GENERATION.fetch_add(1, Relaxed) + 1) << CLOCK_BITS
+    (GENERATION.fetch_add(1, Relaxed) + 1) << GENERATION_SHIFT & GENERATION_MASK
 }
 
 /// Tries per sample; the tightest is kept. A try costs about 50 ns, and one in a thousand is interrupted.
 const TRIES: usize = 8;
 
-/// The clock to record with on this machine.
+/// The clock to record with on this machine. A process keeps to what was found first: its threads stamp events by the counter without asking again.
 pub(crate) fn choose() -> u32 {
-    // Miri has no counter.
-    if !cfg!(miri) && counter_is_steady() { COUNTER } else { MONOTONIC }
+    static CHOSEN: OnceLock<u32> = OnceLock::new();
+    *CHOSEN.get_or_init(|| if counter_is_steady() { COUNTER } else { MONOTONIC })
 }
 
 /// The name of a clock in block headers.
 pub(crate) fn domain(clock: u32) -> &'static str {
     match clock {
-        COUNTER if cfg!(target_arch = "x86_64") => "tsc",
-        COUNTER => "cntvct",
+        COUNTER if cfg!(all(target_arch = "x86_64", not(miri))) => "tsc",
+        COUNTER if cfg!(all(target_arch = "aarch64", not(miri))) => "cntvct",
         _ => "monotonic",
     }
 }
@@ -86,12 +102,6 @@ pub(crate) fn domain(clock: u32) -> &'static str {
 #[inline(always)]
 pub(crate) fn now(state: u32) -> u64 {
     if state & IS_MONOTONIC == 0 { counter() } else { monotonic_ns().cast_unsigned() }
-}
-
-/// The state: [`OFF`] when events are not recorded.
-#[inline(always)]
-pub(crate) fn recording() -> u32 {
-    if cfg!(feature = "off") { OFF } else { RECORDING.state.load(Relaxed) }
 }
 
 /// All clocks at one instant.
@@ -176,30 +186,33 @@ fn monotonic_ns() -> i64 {
     i64::try_from(ORIGIN.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(i64::MAX)
 }
 
-#[cfg(target_arch = "x86_64")]
+/// The processor's counter now: of use where no other clock stamps events ([`is_by_counter`]).
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
-fn counter() -> u64 {
+pub(crate) fn counter() -> u64 {
     // SAFETY: every x86-64 processor has rdtsc, and no operating system we run on forbids it.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-#[cfg(target_arch = "aarch64")]
+/// The processor's counter now: of use where no other clock stamps events ([`is_by_counter`]).
+#[cfg(all(target_arch = "aarch64", not(miri)))]
 #[inline(always)]
-fn counter() -> u64 {
+pub(crate) fn counter() -> u64 {
     let ticks: u64;
     // SAFETY: the virtual counter is readable from user space on every system with std.
     unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack, preserves_flags)) };
     ticks
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+/// Where there is no counter that we know, and under Miri, the system's clock stands for it.
+#[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 #[inline(always)]
-fn counter() -> u64 {
+pub(crate) fn counter() -> u64 {
     monotonic_ns().cast_unsigned()
 }
 
 /// Whether the counter runs at one rate on all cores, asleep or not.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 fn counter_is_steady() -> bool {
     use core::arch::x86_64::__cpuid;
     const POWER_LEAF: u32 = 0x8000_0007;
@@ -213,15 +226,10 @@ fn counter_is_steady() -> bool {
             .is_ok_and(|name| name.trim() == "tsc")
 }
 
-#[cfg(target_arch = "aarch64")]
+#[cfg(any(miri, not(target_arch = "x86_64")))]
 fn counter_is_steady() -> bool {
-    // The architecture requires it.
+    // The architecture requires it of aarch64; elsewhere it is the system's clock.
     true
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn counter_is_steady() -> bool {
-    false
 }
 
 /// CPU time of the calling thread; 0 where the system does not tell.

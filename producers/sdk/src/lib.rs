@@ -201,7 +201,7 @@ pub use session::{Guard, adopt, flush, process_id, set_filter, stats};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::aggregate::{counter, histogram};
-    pub use crate::arg::{ArgValue, Args, ErasedArg, Formatted, Probe, ProbeFormatted, ProbeRaw, Raw, Str};
+    pub use crate::arg::{ArgValue, Args, Formatted, Probe, ProbeFormatted, ProbeRaw, ProbeShown, Raw, Str, Visit};
     pub use crate::record::{frame, log, log_args, log_formatted, log_on, metric, metric_args, on};
     pub use crate::site::CallSite;
     pub use framelake_macros::{__log, __metric, __span};

@@ -1,7 +1,7 @@
 //! What the macros call. The fast paths are inlined into the program; everything rare is in cold functions.
 
 use crate::arg::{Args, Formatted};
-use crate::buffer::SMALL_WORDS;
+use crate::buffer::{self, SMALL_WORDS};
 use crate::clock::{self, OFF};
 use crate::event::{
     ASYNC_BEGIN, ASYNC_BEGIN_ARGS, ASYNC_END, FLOAT, FRAME, INTEGER, LOG, LOG_ARGS, Lost, METRIC_ARGS, SPAN_BEGIN,
@@ -19,13 +19,14 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy, Debug)]
 pub struct On {
     state: u32,
-    id: u32,
+    /// A whole word, as it is recorded.
+    id: u64,
 }
 
 impl On {
     /// The call site's number plus one.
     pub(crate) fn id(self) -> u32 {
-        self.id
+        self.id as u32
     }
 
     /// The state of recording.
@@ -45,38 +46,34 @@ pub fn on(site: &'static CallSite) -> Option<On> {
 
 #[inline(always)]
 fn on_in(state: u32, site: &'static CallSite) -> Option<On> {
-    let id = site.id(state);
-    (id != 0).then_some(On { state, id })
+    Some(On { state, id: site.id(state)? })
 }
 
 /// Whether lines of `site`, which are of `level`, are recorded now.
 #[inline(always)]
 #[must_use]
 pub fn log_on(level: Level, site: &'static CallSite) -> Option<On> {
-    if !clock::records_level(level as u32) {
-        return None;
-    }
-    // Where nothing is recorded after all no site has a number, so the state itself need not be looked at.
-    on_in(clock::recording(), site)
+    let state = clock::recording();
+    if clock::has_level(state, level as u32) { on_in(state, site) } else { None }
 }
 
 /// Records a line without arguments.
 #[inline(always)]
 pub fn log(on: On) {
-    write(on.state, LOG, [u64::from(on.id)], Lost::Logs);
+    write(on.state, LOG, [on.id], Lost::Logs);
 }
 
 /// Records a line with arguments.
 #[inline(always)]
 pub fn log_args<A: Args>(on: On, args: A) {
-    write_args(on, LOG_ARGS, [], [], Lost::Logs, &args);
+    write_args(on, LOG_ARGS, [], [], Lost::Logs, args);
 }
 
 /// Records a line whose arguments are not kept apart.
 #[inline(never)]
 pub fn log_formatted(on: On, arguments: fmt::Arguments<'_>) {
-    let args = (Formatted(arguments),);
-    write_composed(on.state, &head(LOG_ARGS, on.id, 1, [], WHOLE, []), Lost::Logs, &args);
+    let args = (Formatted::Text(arguments),);
+    write_composed(on.state, head(LOG_ARGS, on.id, 1, [], WHOLE, []), Lost::Logs, &args);
 }
 
 /// Records a line whose arguments `find` finds one by one.
@@ -130,7 +127,7 @@ pub fn metric<V: MetricValue>(site: &'static CallSite, value: V, properties: Pro
 /// Records a measurement of a call site that is recorded.
 #[inline(always)]
 pub(crate) fn metric_on<V: MetricValue>(on: On, value: V, properties: PropertySet) {
-    write(on.state, V::TAG, [u64::from(properties.id) << 32 | u64::from(on.id), value.to_word()], Lost::Metrics);
+    write(on.state, V::TAG, [u64::from(properties.id) << 32 | on.id, value.to_word()], Lost::Metrics);
 }
 
 /// Records a measurement with tags, at most 15 of them.
@@ -138,7 +135,7 @@ pub(crate) fn metric_on<V: MetricValue>(on: On, value: V, properties: PropertySe
 pub fn metric_args<V: MetricValue, A: Args>(on: On, value: V, tags: A) {
     const { assert!(A::COUNT < framelake_wire::raw::ARGS_MAX, "a measurement has at most 15 tags") };
     let code = if V::TAG == INTEGER { Arg::I64(0).code() } else { Arg::F64(0.0).code() };
-    write_args(on, METRIC_ARGS, [], [(code, value.to_word())], Lost::Metrics, &tags);
+    write_args(on, METRIC_ARGS, [], [(code, value.to_word())], Lost::Metrics, tags);
 }
 
 /// Marks the end of a frame and the begin of the next.
@@ -165,10 +162,7 @@ impl Span {
     #[inline(always)]
     pub fn begin(site: &'static CallSite) -> Self {
         match on(site) {
-            Some(on) => {
-                thread::current().prefetch();
-                Self::of(on, write(on.state, SPAN_BEGIN, [u64::from(on.id)], Lost::Spans))
-            }
+            Some(on) => Self::of(on, write(on.state, SPAN_BEGIN, [on.id], Lost::Spans)),
             None => Self::none(),
         }
     }
@@ -177,7 +171,7 @@ impl Span {
     #[doc(hidden)]
     #[inline(always)]
     pub fn begin_with<A: Args>(on: On, fields: A) -> Self {
-        Self::of(on, write_args(on, SPAN_BEGIN_ARGS, [], [], Lost::Spans, &fields))
+        Self::of(on, write_args(on, SPAN_BEGIN_ARGS, [], [], Lost::Spans, fields))
     }
 
     /// A span that is not recorded.
@@ -206,14 +200,14 @@ impl Drop for Span {
 #[inline(always)]
 pub(crate) fn begin_span(on: On, ticks: u64) -> bool {
     let buffer = thread::current();
-    let Some(cursor) = buffer.room(2) else {
-        let head = [u64::from(on.id)];
+    let Some(cursor) = buffer.room_for_small() else {
+        let head = [on.id];
         return write_words(on.state, SPAN_BEGIN, Some(ticks), &head, std::iter::empty(), Lost::Spans);
     };
-    // SAFETY: `room` said that two words fit at the cursor.
+    // SAFETY: `room_for_small` said that two words and more fit at the cursor.
     unsafe {
         cursor.write(ticks << TAG_BITS | SPAN_BEGIN);
-        cursor.add(1).write(u64::from(on.id));
+        cursor.add(1).write(on.id);
         buffer.publish(cursor.add(2));
     }
     true
@@ -252,9 +246,9 @@ impl AsyncSpan {
     #[inline(always)]
     pub fn begin(site: &'static CallSite) -> Self {
         match on(site) {
-            Some(on) => Self::write_begin(on, |on, id, parent| {
-                write(on.state, ASYNC_BEGIN, [u64::from(on.id), id, parent], Lost::Asyncs)
-            }),
+            Some(on) => {
+                Self::write_begin(on, |on, id, parent| write(on.state, ASYNC_BEGIN, [on.id, id, parent], Lost::Asyncs))
+            }
             None => Self::none(),
         }
     }
@@ -263,9 +257,7 @@ impl AsyncSpan {
     #[doc(hidden)]
     #[inline(always)]
     pub fn begin_with<A: Args>(on: On, fields: A) -> Self {
-        Self::write_begin(on, |on, id, parent| {
-            write_args(on, ASYNC_BEGIN_ARGS, [id, parent], [], Lost::Asyncs, &fields)
-        })
+        Self::write_begin(on, |on, id, parent| write_args(on, ASYNC_BEGIN_ARGS, [id, parent], [], Lost::Asyncs, fields))
     }
 
     /// A span that is not recorded.
@@ -330,11 +322,18 @@ impl Drop for Entered {
 fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bool {
     const { assert!(N < SMALL_WORDS, "the quick look at the room is for this many words") };
     let buffer = thread::current();
-    let Some(cursor) = buffer.room_for_small() else { return write_slowly(state, tag, &rest, lost) };
-    let ticks = clock::now(state);
-    // SAFETY: `room` said that 1 + N words fit at the cursor.
+    let Some(cursor) = buffer.room_for_small() else {
+        // One by one: whatever a pointer leads to must be in memory, and the quick way would store it there, too.
+        let word = |index| rest.get(index).copied().unwrap_or(0);
+        return write_slowly(state, tag, lost, N, word(0), word(1), word(2));
+    };
+    if tag == SPAN_BEGIN {
+        // Only spans are so many that it pays.
+        buffer::prefetch(cursor);
+    }
+    // SAFETY: `room_for_small` said that as many words fit at the cursor as there are at most.
     unsafe {
-        cursor.write(ticks << TAG_BITS | tag);
+        cursor.write(clock::counter() << TAG_BITS | tag);
         for (index, word) in rest.into_iter().enumerate() {
             cursor.add(1 + index).write(word);
         }
@@ -343,23 +342,25 @@ fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bo
     true
 }
 
+/// As [`write`]: the `count` words behind the first are the first of `a`, `b` and `c`.
 #[cold]
 #[inline(never)]
-fn write_slowly(state: u32, tag: u64, rest: &[u64], lost: Lost) -> bool {
+fn write_slowly(state: u32, tag: u64, lost: Lost, count: usize, a: u64, b: u64, c: u64) -> bool {
     let ticks = clock::now(state);
     let Some(buffer) = thread::registered() else {
         thread::count_unattributed();
         return false;
     };
-    let Some(cursor) = buffer.make_room(1 + rest.len()) else {
+    let Some(cursor) = buffer.make_room(1 + count) else {
         buffer.lose(lost);
         return false;
     };
+    let rest = [a, b, c];
     // SAFETY: `make_room` said that the words fit at the cursor.
     unsafe {
         cursor.write(ticks << TAG_BITS | tag);
-        cursor.add(1).copy_from_nonoverlapping(rest.as_ptr(), rest.len());
-        buffer.publish(cursor.add(1 + rest.len()));
+        cursor.add(1).copy_from_nonoverlapping(rest[..count].as_ptr(), count);
+        buffer.publish(cursor.add(1 + count));
     }
     true
 }
@@ -421,23 +422,23 @@ fn write_args<A: Args, const B: usize, const F: usize>(
     before: [u64; B],
     first: [(u8, u64); F],
     lost: Lost,
-    args: &A,
+    args: A,
 ) -> bool {
     let codes = first.iter().rev().fold(A::CODES, |codes, (code, _)| codes << 4 | u64::from(*code));
     if A::FORMATTED {
         let head = head(tag, on.id, A::COUNT + F, before, codes, first.map(|(_, word)| word));
-        return write_composed(on.state, &head, lost, args);
+        return write_composed(on.state, head, lost, &args);
     }
     let buffer = thread::current();
     let Some(cursor) = buffer.room(3 + B + F + args.words()) else {
         let head = head(tag, on.id, A::COUNT + F, before, codes, first.map(|(_, word)| word));
-        return write_composed_slowly(on.state, &head, lost, args);
+        // Moved, so that only this way stores them where a reference can lead to.
+        return write_composed_slowly(on.state, head, lost, args);
     };
-    let ticks = clock::now(on.state);
     // SAFETY: `room` said that all these words fit at the cursor.
     unsafe {
-        cursor.write(ticks << TAG_BITS | tag);
-        cursor.add(1).write(((A::COUNT + F) as u64) << 32 | u64::from(on.id));
+        cursor.write(clock::counter() << TAG_BITS | tag);
+        cursor.add(1).write(((A::COUNT + F) as u64) << 32 | on.id);
         for (index, word) in before.into_iter().enumerate() {
             cursor.add(2 + index).write(word);
         }
@@ -454,25 +455,27 @@ fn write_args<A: Args, const B: usize, const F: usize>(
 #[inline(always)]
 fn head<const B: usize, const F: usize>(
     tag: u64,
-    id: u32,
+    id: u64,
     count: usize,
     before: [u64; B],
     codes: u64,
     first: [u64; F],
 ) -> Head {
-    let mut head = Head::new(tag, (count as u64) << 32 | u64::from(id));
-    before.into_iter().chain([codes]).chain(first).for_each(|word| head.push(word));
+    let mut head = Head::new(tag, (count as u64) << 32 | id);
+    before.into_iter().for_each(|word| head.push(word));
+    head.push(codes);
+    first.into_iter().for_each(|word| head.push(word));
     head
 }
 
 /// Writes an event whose size is not known before it is written.
 #[inline(never)]
-fn write_composed<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> bool {
+fn write_composed<A: Args>(state: u32, mut head: Head, lost: Lost, args: &A) -> bool {
     let Some(buffer) = thread::current_or_registered() else {
         thread::count_unattributed();
         return false;
     };
-    let recorded = text::record(buffer, state, head, args);
+    let recorded = text::record(buffer, state, &mut head, args);
     if !recorded {
         buffer.lose(lost);
     }
@@ -481,6 +484,6 @@ fn write_composed<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> boo
 
 #[cold]
 #[inline(never)]
-fn write_composed_slowly<A: Args>(state: u32, head: &Head, lost: Lost, args: &A) -> bool {
-    write_composed(state, head, lost, args)
+fn write_composed_slowly<A: Args>(state: u32, head: Head, lost: Lost, args: A) -> bool {
+    write_composed(state, head, lost, &args)
 }

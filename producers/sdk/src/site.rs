@@ -1,7 +1,7 @@
 //! Call sites: statics that the macros make, registered at their first use.
 
 use crate::aggregate::NO_PLACE;
-use crate::clock::OFF;
+use crate::clock::LEFT_OUT;
 use crate::crash::names;
 use crate::filter;
 use crate::thread::{self, Busy};
@@ -15,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 /// A place in the source where an event is recorded. Made by the macros.
 #[derive(Debug)]
 pub struct CallSite {
-    /// What was found out last: in the lower half the state of recording (see [`clock`]) under which it holds, in the upper the number that events carry,
-    /// 0 where they are not recorded.
+    /// What was found out last: in the lower half the state of recording (see [`clock`](crate::clock)) under which it holds, with [`LEFT_OUT`] where events are
+    /// not recorded, in the upper the number that they carry.
     found: AtomicU64,
     /// The number in the registry plus one; 0 before the first use.
     id: AtomicU32,
@@ -116,11 +116,20 @@ impl CallSite {
         Self { aggregated: true, ..self }
     }
 
-    /// The number that events carry; 0 where they are not recorded: the filter says so, or the SDK itself allocates.
+    /// The number that events carry; `None` where they are not recorded: the filter says so, or the SDK itself allocates. Never under
+    /// [`OFF`](crate::clock::OFF).
     #[inline(always)]
-    pub(crate) fn id(&'static self, state: u32) -> u32 {
+    pub(crate) fn id(&'static self, state: u32) -> Option<u64> {
         let found = self.found.load(Relaxed);
-        if found as u32 == state { (found >> 32) as u32 } else { self.find(state) }
+        if found as u32 == state { Some(found >> 32) } else { self.id_unless_left_out(state, found) }
+    }
+
+    #[inline(always)]
+    fn id_unless_left_out(&'static self, state: u32, found: u64) -> Option<u64> {
+        if found as u32 == state | LEFT_OUT {
+            return None;
+        }
+        Some(self.find(state)).filter(|id| *id != 0)
     }
 
     /// Where threads add up what this site counts; [`NO_PLACE`] where that is not known or it is not recorded.
@@ -141,18 +150,15 @@ impl CallSite {
 
     #[cold]
     #[inline(never)]
-    fn find(&'static self, state: u32) -> u32 {
-        if state == OFF {
-            self.found.store(u64::from(OFF), Relaxed);
-            return 0;
-        }
+    fn find(&'static self, state: u32) -> u64 {
         let Some(_busy) = Busy::enter() else {
             thread::count_unattributed();
             return 0;
         };
         let id = if filter::allows(self.kind, self.level, self.target) { self.registered() } else { 0 };
-        self.found.store(u64::from(id) << 32 | u64::from(state), Relaxed);
-        id
+        let holds_in = if id == 0 { state | LEFT_OUT } else { state };
+        self.found.store(u64::from(id) << 32 | u64::from(holds_in), Relaxed);
+        u64::from(id)
     }
 
     fn registered(&'static self) -> u32 {
@@ -243,4 +249,47 @@ pub(crate) fn refresh(known: &mut Vec<&'static Registered>) {
 
 pub(crate) fn cut(text: &str) -> Box<str> {
     text[..text.floor_char_boundary(STRING_BYTES_MAX)].into()
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+    use crate::Level;
+    use crate::clock;
+
+    #[test]
+    fn a_site_keeps_whether_it_is_recorded_until_the_filter_changes() {
+        static SITE: CallSite = CallSite::log(Level::Info, "line", "site::tests", "site.rs", 1);
+        let _one = crate::RECORDS.lock();
+        clock::start_recording(clock::choose(), Level::Trace as u32);
+        let mut ids = Vec::new();
+        for filter in ["info", "site::tests=off", "warn", "debug"] {
+            filter::set_own(filter.parse().unwrap());
+            // Asked for the first time, and again.
+            ids.push([SITE.id(clock::recording()), SITE.id(clock::recording())]);
+        }
+        filter::set_own(filter::Filter::default());
+        clock::stop_recording();
+        let [id, _] = ids[0];
+        assert!(id.is_some_and(|id| id > 0), "{ids:?}");
+        assert_eq!(ids, [[id; 2], [None; 2], [None; 2], [id; 2]]);
+    }
+
+    #[test]
+    fn the_state_tells_which_levels_may_be_recorded() {
+        let _one = crate::RECORDS.lock();
+        let may = || (1..=6).filter(|level| clock::has_level(clock::recording(), *level)).count() as u32;
+        assert_eq!(may(), 0);
+        clock::start_recording(clock::MONOTONIC, 4);
+        let first = (may(), clock::recording());
+        clock::renew(6);
+        let renewed = (may(), clock::recording());
+        clock::renew(0);
+        let none = (may(), clock::recording());
+        clock::stop_recording();
+        clock::renew(6);
+        assert_eq!(([first.0, renewed.0, none.0, may()], clock::recording()), ([4, 6, 0, 0], clock::OFF));
+        assert!(none.1 != clock::OFF && first.1 != renewed.1 && first.1 & LEFT_OUT == 0);
+    }
 }

@@ -3,8 +3,8 @@
 //! The arguments go behind the write position, which is moved over them at the end. Meanwhile user code runs, and may itself record
 //! events: the buffer is closed so that those take the slow path, which first moves the unfinished arguments out of the way, to the heap.
 
-use crate::arg::{Args, ErasedArg};
-use crate::buffer::Buffer;
+use crate::arg::{ArgValue, Args, Visit};
+use crate::buffer::{Buffer, Limits};
 use crate::chunk::CHUNK_WORDS;
 use crate::clock;
 use crate::event::{LOG_ARGS, TAG_BITS};
@@ -12,7 +12,7 @@ use crate::thread::Busy;
 use framelake_wire::limits::STRING_BYTES_MAX;
 use framelake_wire::{Arg, raw::ARGS_MAX};
 use std::cell::{Cell, UnsafeCell};
-use std::fmt::Write as _;
+use std::fmt::{Display as _, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
 use std::{fmt, ptr};
 
@@ -53,14 +53,18 @@ impl Head {
 pub(crate) struct Text {
     /// Where the next byte goes; null when nothing is open in the chunk.
     at: Cell<*mut u8>,
+    /// Up to here bytes are written at once: to the end of the chunk, or to where the text being formatted is as long as it may be. Equal to `at` when
+    /// something else is to be seen to first.
+    end: Cell<*mut u8>,
     start: Cell<*mut u8>,
+    /// The buffer's limits, to be put back.
     limit: Cell<*mut u8>,
-    /// Bytes that the text being formatted may still take.
-    left: Cell<usize>,
-    /// The chunk ended.
+    small_limit: Cell<*mut u64>,
+    /// Where the text being formatted begins, in bytes from the start, and how many it may take.
+    begin: Cell<usize>,
+    bytes_max: Cell<usize>,
+    /// The chunk ended: what was left out since is missed also where the rest made way.
     full: Cell<bool>,
-    /// The buffer's limit, to be put back.
-    buffer_limit: Cell<*mut u64>,
     /// The arguments where they had to make way.
     spilled: UnsafeCell<Option<Vec<u8>>>,
 }
@@ -69,11 +73,13 @@ impl Text {
     pub(crate) const fn new() -> Self {
         Self {
             at: Cell::new(ptr::null_mut()),
+            end: Cell::new(ptr::null_mut()),
             start: Cell::new(ptr::null_mut()),
             limit: Cell::new(ptr::null_mut()),
-            left: Cell::new(0),
+            small_limit: Cell::new(ptr::null_mut()),
+            begin: Cell::new(0),
+            bytes_max: Cell::new(0),
             full: Cell::new(false),
-            buffer_limit: Cell::new(ptr::null_mut()),
             spilled: UnsafeCell::new(None),
         }
     }
@@ -88,10 +94,11 @@ impl Text {
         // An instrumented allocator may record events just now: they find no room and no chunk.
         let _busy = Busy::enter();
         let (start, at) = (self.start.get(), self.at.replace(ptr::null_mut()));
-        // SAFETY: the bytes between were written by `push`.
+        self.end.set(ptr::null_mut());
+        // SAFETY: the bytes between were written while this was open.
         let bytes = unsafe { std::slice::from_raw_parts(start, at as usize - start as usize) };
         self.set_spilled(Some(bytes.to_vec()));
-        buffer.reopen(self.buffer_limit.get());
+        buffer.reopen(self.limits());
     }
 
     fn set_spilled(&self, bytes: Option<Vec<u8>>) -> Option<Vec<u8>> {
@@ -99,59 +106,95 @@ impl Text {
         unsafe { std::mem::replace(&mut *self.spilled.get(), bytes) }
     }
 
-    /// Opens the room behind the write position for attempt `attempt`; says whether there is any.
-    fn begin(&self, buffer: &Buffer, head: &Head, attempt: usize) -> bool {
-        let fresh = attempt == 1 || (attempt == 0 && buffer.room_bytes() < ROOM_MIN);
-        if fresh && !buffer.next_chunk() {
-            return false;
-        }
-        self.open(buffer, head);
-        true
+    fn is_spilled(&self) -> bool {
+        // SAFETY: as in `set_spilled`.
+        unsafe { (*self.spilled.get()).is_some() }
     }
 
+    /// Opens the room behind the write position for attempt `attempt`; says whether there is any.
+    #[inline(always)]
+    fn begin(&self, buffer: &Buffer, head: &Head, attempt: usize) -> bool {
+        let has_room = match attempt {
+            0 => buffer.has_room(ROOM_MIN) || buffer.make_room(ROOM_MIN / 8).is_some(),
+            1 => buffer.next_chunk(),
+            _ => true,
+        };
+        if has_room {
+            self.open(buffer, head);
+        }
+        has_room
+    }
+
+    #[inline(always)]
     fn open(&self, buffer: &Buffer, head: &Head) {
-        let start = buffer.cursor.load(Relaxed);
-        let limit = buffer.close();
-        self.buffer_limit.set(limit);
-        // SAFETY: the caller made room for ROOM_MIN bytes, which is more than a head takes.
-        let start = unsafe { start.add(head.count).cast::<u8>() };
+        let cursor = buffer.cursor.load(Relaxed);
+        let limits = buffer.close();
+        // SAFETY: the caller made room for ROOM_MIN bytes, which is more than a head takes, also with all of its words: a copy of as many as there are
+        // would be a call. The arguments go over those that are too many.
+        let start = unsafe {
+            cursor.cast::<[u64; HEAD_WORDS]>().write(head.words);
+            cursor.add(head.count).cast::<u8>()
+        };
         self.start.set(start);
         self.at.set(start);
-        self.limit.set(limit.cast());
+        self.limit.set(limits.all.cast());
+        self.end.set(limits.all.cast());
+        self.small_limit.set(limits.small);
         self.full.set(false);
     }
 
     /// Ends what is open and returns its bytes; `None` when it was spilled.
+    #[inline(always)]
     fn close(&self, buffer: &Buffer) -> Option<usize> {
-        if !self.is_open() {
+        let at = self.at.replace(ptr::null_mut());
+        self.end.set(ptr::null_mut());
+        if at.is_null() {
             return None;
         }
-        let bytes = self.at.replace(ptr::null_mut()) as usize - self.start.get() as usize;
-        buffer.reopen(self.buffer_limit.get());
-        Some(bytes)
+        buffer.reopen(self.limits());
+        Some(at as usize - self.start.get() as usize)
+    }
+
+    #[inline(always)]
+    fn limits(&self) -> Limits {
+        Limits { all: self.limit.get().cast(), small: self.small_limit.get() }
     }
 
     /// Bytes written so far.
+    #[inline(always)]
     fn written(&self) -> usize {
-        if self.is_open() {
-            return self.at.get() as usize - self.start.get() as usize;
-        }
+        if self.is_open() { self.at.get() as usize - self.start.get() as usize } else { self.written_spilled() }
+    }
+
+    #[cold]
+    fn written_spilled(&self) -> usize {
         // SAFETY: as in `set_spilled`.
         unsafe { (*self.spilled.get()).as_ref() }.map_or(0, Vec::len)
     }
 
-    #[inline]
+    /// Whether `bytes` may be written at once.
+    #[inline(always)]
+    fn has_room(&self, bytes: usize) -> bool {
+        self.end.get() as usize - self.at.get() as usize >= bytes
+    }
+
+    /// Appends bytes as far as the chunk goes, or on the heap where they made way.
+    #[cold]
     fn push(&self, bytes: &[u8]) -> fmt::Result {
+        if self.full.get() {
+            return Err(fmt::Error);
+        }
         let at = self.at.get();
         if at.is_null() {
             return self.push_spilled(bytes);
         }
-        if self.full.get() || (self.limit.get() as usize - at as usize) < bytes.len() {
+        if (self.limit.get() as usize - at as usize) < bytes.len() {
             self.full.set(true);
+            self.end.set(at);
             return Err(fmt::Error);
         }
         // SAFETY: there is room, which nobody else writes to while this is open.
-        unsafe { copy_bytes(bytes, at) };
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len()) };
         self.at.set(at.wrapping_add(bytes.len()));
         Ok(())
     }
@@ -165,56 +208,114 @@ impl Text {
         Ok(())
     }
 
+    /// A piece of a text that cannot be written at once: it is too long, or the chunk ended, or this was spilled.
+    #[cold]
+    #[inline(never)]
+    fn push_str(&self, piece: &str) -> fmt::Result {
+        let taken = self.written() - self.begin.get();
+        let left = self.bytes_max.get() - taken;
+        if piece.len() <= left {
+            return self.push(piece.as_bytes());
+        }
+        // It ends here, whatever comes.
+        self.end.set(self.at.get());
+        self.bytes_max.set(taken);
+        if left >= CUT.len() {
+            let cut = piece.floor_char_boundary(left - CUT.len());
+            self.bytes_max.set(taken + cut + CUT.len());
+            self.push(&piece.as_bytes()[..cut])?;
+            self.push(CUT.as_bytes())?;
+            self.end.set(self.at.get());
+        }
+        Err(fmt::Error)
+    }
+
     /// Appends a whole word. What was written so far is whole words.
-    #[inline]
+    #[inline(always)]
     fn word(&self, word: u64) -> fmt::Result {
-        let at = self.at.get();
-        if at.is_null() || self.limit.get() as usize - (at as usize) < 8 {
+        if !self.has_room(8) {
             return self.push(&word.to_ne_bytes());
         }
+        let at = self.at.get();
         // SAFETY: there is room, which nobody else writes to while this is open; words are where words belong.
         unsafe { at.cast::<u64>().write(word) };
         self.at.set(at.wrapping_add(8));
         Ok(())
     }
 
-    /// Appends zeros up to a whole word.
-    #[inline]
-    fn pad(&self, bytes: usize) -> fmt::Result {
-        let (at, missing) = (self.at.get(), bytes.next_multiple_of(8) - bytes);
-        if at.is_null() || self.limit.get() as usize - (at as usize) < 8 {
-            return self.push(&[0; 8][..missing]);
+    /// Begins a text of at most `bytes_max` bytes: its length comes first. Says where.
+    #[inline(always)]
+    fn begin_text(&self, bytes_max: usize) -> Result<usize, fmt::Error> {
+        self.bytes_max.set(bytes_max);
+        if !self.has_room(8) {
+            return self.begin_text_slowly();
         }
-        // SAFETY: as in `word`; what is beyond the missing bytes is written later or never looked at.
-        unsafe { at.cast::<u64>().write_unaligned(0) };
-        self.at.set(at.wrapping_add(missing));
+        // The word is written when the length is known.
+        let at = self.at.get().wrapping_add(8);
+        self.at.set(at);
+        let begin = at as usize - self.start.get() as usize;
+        self.begin.set(begin);
+        if self.end.get() as usize - at as usize > bytes_max {
+            self.end.set(at.wrapping_add(bytes_max));
+        }
+        Ok(begin)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_text_slowly(&self) -> Result<usize, fmt::Error> {
+        self.push(&[0; 8])?;
+        self.begin.set(self.written());
+        Ok(self.begin.get())
+    }
+
+    /// Ends the text that begins at `begin`: zeros up to a whole word, and its length.
+    #[inline(always)]
+    fn end_text(&self, begin: usize) -> fmt::Result {
+        if !self.has_room(8) {
+            return self.end_text_slowly(begin);
+        }
+        let (at, start) = (self.at.get(), self.start.get());
+        let bytes = at as usize - start as usize - begin;
+        // SAFETY: there is room for a word, which nobody else writes to while this is open; what is beyond the missing bytes is written later or never looked
+        // at. The word before the text is its own.
+        unsafe {
+            at.cast::<u64>().write_unaligned(0);
+            start.add(begin - 8).cast::<u64>().write(bytes as u64);
+        }
+        self.at.set(at.wrapping_add(bytes.wrapping_neg() % 8));
+        self.end.set(self.limit.get());
         Ok(())
     }
 
-    /// Writes `word` over one written before, `at` bytes from the start.
-    fn patch(&self, at: usize, word: u64) {
-        let bytes = word.to_ne_bytes();
+    #[cold]
+    #[inline(never)]
+    fn end_text_slowly(&self, begin: usize) -> fmt::Result {
+        if self.full.get() {
+            return Err(fmt::Error);
+        }
+        let bytes = self.written() - begin;
+        self.push(&[0; 8][..bytes.wrapping_neg() % 8])?;
+        let length = (bytes as u64).to_ne_bytes();
         if self.is_open() {
-            // SAFETY: these bytes were written by `push`.
-            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.get().add(at), bytes.len()) };
-            return;
+            self.end.set(self.limit.get());
+            // SAFETY: as in `end_text`.
+            unsafe { ptr::copy_nonoverlapping(length.as_ptr(), self.start.get().add(begin - 8), 8) };
+            return Ok(());
         }
         // SAFETY: as in `set_spilled`.
         if let Some(spilled) = unsafe { &mut *self.spilled.get() } {
-            spilled[at..at + 8].copy_from_slice(&bytes);
+            spilled[begin - 8..begin].copy_from_slice(&length);
         }
+        Ok(())
     }
 
     /// A text of at most `bytes_max` bytes: its length, its bytes, zeros up to a whole word.
-    fn text(&self, bytes_max: usize, write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) -> fmt::Result {
-        let begin = self.written();
-        self.word(0)?;
-        self.left.set(bytes_max);
+    #[inline(always)]
+    fn text(&self, bytes_max: usize, write: impl FnOnce() -> fmt::Result) -> fmt::Result {
+        let begin = self.begin_text(bytes_max)?;
         // An error is a text that was cut, a chunk that ended, or a `Display` that failed: what it wrote before stays.
-        let _ = write(&mut Writer(self));
-        if self.full.get() && self.is_open() {
-            return Err(fmt::Error);
-        }
+        let _ = write();
         self.end_text(begin)
     }
 
@@ -222,39 +323,23 @@ impl Text {
     #[cfg(any(feature = "tracing", feature = "log"))]
     #[inline]
     fn str(&self, bytes_max: usize, text: &str) -> fmt::Result {
-        if text.len() > bytes_max {
-            return self.cut(bytes_max, text);
-        }
-        self.word(text.len() as u64)?;
-        self.push(text.as_bytes())?;
-        self.pad(text.len())
+        self.text(bytes_max, || Writer(self).write_str(text))
     }
 
-    /// Ends the text that begins at `begin`.
-    fn end_text(&self, begin: usize) -> fmt::Result {
-        let bytes = self.written() - begin - 8;
-        self.pad(bytes)?;
-        self.patch(begin, bytes as u64);
-        Ok(())
-    }
-
+    #[cfg(any(feature = "tracing", feature = "log"))]
     #[inline(never)]
     fn formatted(&self, bytes_max: usize, arguments: fmt::Arguments<'_>) -> fmt::Result {
-        self.text(bytes_max, |writer| fmt::write(writer, arguments))
+        self.text(bytes_max, || fmt::write(&mut Writer(self), arguments))
     }
 
-    #[inline(never)]
-    fn cut(&self, bytes_max: usize, text: &str) -> fmt::Result {
-        self.text(bytes_max, |writer| writer.write_str(text))
-    }
-
+    /// `f` writes to this.
     #[inline(always)]
-    fn arg(&self, bytes_max: usize, arg: &dyn ErasedArg) -> fmt::Result {
-        if let Some(arguments) = arg.as_formatted() {
-            return self.formatted(bytes_max, arguments);
+    fn arg<A: ArgValue>(&self, bytes_max: usize, arg: &A, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(formatted) = arg.as_formatted() {
+            return self.text(bytes_max, || formatted.fmt(f));
         }
         if let Arg::Str(text) | Arg::Text(text) = arg.as_arg() {
-            return self.cut(bytes_max, text);
+            return self.text(bytes_max, || Writer(self).write_str(text));
         }
         let mut word = [0; 1];
         // SAFETY: what is no text is one word.
@@ -267,18 +352,48 @@ struct Writer<'a>(&'a Text);
 
 impl fmt::Write for Writer<'_> {
     #[inline]
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let left = self.0.left.get();
-        if text.len() <= left {
-            self.0.left.set(left - text.len());
-            return self.0.push(text.as_bytes());
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let text = self.0;
+        if !text.has_room(piece.len()) {
+            return text.push_str(piece);
         }
-        self.0.left.set(0);
-        if left >= CUT.len() {
-            self.0.push(&text.as_bytes()[..text.floor_char_boundary(left - CUT.len())])?;
-            self.0.push(CUT.as_bytes())?;
+        let at = text.at.get();
+        // SAFETY: there is room, which nobody else writes to while this is open.
+        unsafe { copy_bytes(piece.as_bytes(), at) };
+        text.at.set(at.wrapping_add(piece.len()));
+        Ok(())
+    }
+}
+
+/// The arguments of an event, which write themselves to `text` as words and texts when they are displayed by one that writes there: so one formatter is set
+/// up for all of them.
+struct Composed<'a, A> {
+    args: &'a A,
+    text: &'a Text,
+    bytes_max: usize,
+}
+
+impl<A: Args> fmt::Display for Composed<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut composing = Composing { text: self.text, bytes_max: self.bytes_max, f, written: Ok(()) };
+        self.args.visit(&mut composing);
+        composing.written
+    }
+}
+
+struct Composing<'a, 'b, 'c> {
+    text: &'a Text,
+    bytes_max: usize,
+    f: &'b mut fmt::Formatter<'c>,
+    written: fmt::Result,
+}
+
+impl Visit<'_> for Composing<'_, '_, '_> {
+    #[inline(always)]
+    fn arg<A: ArgValue>(&mut self, arg: &A) {
+        if self.written.is_ok() {
+            self.written = self.text.arg(self.bytes_max, arg, self.f);
         }
-        Err(fmt::Error)
     }
 }
 
@@ -316,35 +431,55 @@ unsafe fn copy_bytes(bytes: &[u8], to: *mut u8) {
     }
 }
 
-/// Undoes what unfinished arguments did to their buffer, also when a `Display` panics.
-struct Unwind<'a> {
-    buffer: &'a Buffer,
-    /// What is being written around this, where a `Display` records.
-    outer: Option<Vec<u8>>,
-    left: usize,
-}
+/// Closes what is open where a `Display` panics.
+struct Unwind<'a>(&'a Buffer);
 
 impl Drop for Unwind<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
-        let text = &self.buffer.text;
-        let _ = text.close(self.buffer);
-        text.set_spilled(self.outer.take());
-        text.left.set(self.left);
+        let text = &self.0.text;
+        if text.is_open() || text.is_spilled() {
+            let _ = text.close(self.0);
+            text.set_spilled(None);
+        }
+    }
+}
+
+/// What is being written around an event that a `Display` records: put back also where that panics.
+struct Around<'a> {
+    text: &'a Text,
+    spilled: Option<Vec<u8>>,
+    begin: usize,
+    bytes_max: usize,
+    full: bool,
+}
+
+impl<'a> Around<'a> {
+    fn take(text: &'a Text) -> Self {
+        Self {
+            text,
+            spilled: text.set_spilled(None),
+            begin: text.begin.get(),
+            bytes_max: text.bytes_max.get(),
+            full: text.full.get(),
+        }
+    }
+}
+
+impl Drop for Around<'_> {
+    fn drop(&mut self) {
+        self.text.set_spilled(self.spilled.take());
+        self.text.begin.set(self.begin);
+        self.text.bytes_max.set(self.bytes_max);
+        self.text.full.set(self.full);
     }
 }
 
 /// Records an event with `args`. Says whether there was room.
-#[inline]
-pub(crate) fn record<A: Args>(buffer: &Buffer, state: u32, head: &Head, args: &A) -> bool {
-    let mut head = Head { words: head.words, count: head.count };
-    write(buffer, state, &mut head, |text, bytes_max, _| {
-        let mut written = Ok(());
-        args.for_each(|arg| {
-            if written.is_ok() {
-                written = text.arg(bytes_max, arg);
-            }
-        });
-        written
+#[inline(always)]
+pub(crate) fn record<A: Args>(buffer: &Buffer, state: u32, head: &mut Head, args: &A) -> bool {
+    write(buffer, state, head, &|text, bytes_max, _| {
+        fmt::write(&mut Writer(text), format_args!("{}", Composed { args, text, bytes_max }))
     })
 }
 
@@ -352,7 +487,7 @@ pub(crate) fn record<A: Args>(buffer: &Buffer, state: u32, head: &Head, args: &A
 #[cfg(any(feature = "tracing", feature = "log"))]
 pub(crate) fn record_found(buffer: &Buffer, state: u32, head: &mut Head, find: &dyn Fn(&mut Found<'_>)) -> bool {
     let id = head.words[1];
-    write(buffer, state, head, |text, bytes_max, head| {
+    write(buffer, state, head, &|text, bytes_max, head| {
         let mut found = Found { text, bytes_max, count: 0, codes: 0, more: None, written: Ok(()) };
         find(&mut found);
         found.end_more();
@@ -409,18 +544,16 @@ impl Found<'_> {
     /// Text that goes behind what is in the last argument, which is for all that has no argument of its own.
     pub(crate) fn more(&mut self, arguments: fmt::Arguments<'_>) {
         if self.more.is_none() {
-            self.more = Some(self.text.written());
+            let mut begin = None;
             self.add(Arg::Text(""), |text, bytes_max| {
-                text.left.set(bytes_max);
-                text.word(0)
+                begin = Some(text.begin_text(bytes_max)?);
+                Ok(())
             });
+            self.more = begin;
         }
-        if self.written.is_err() {
-            return;
-        }
-        let _ = fmt::write(&mut Writer(self.text), arguments);
-        if self.text.full.get() && self.text.is_open() {
-            self.written = Err(fmt::Error);
+        if self.more.is_some() && self.written.is_ok() {
+            // What finds no room is seen where the text ends.
+            let _ = fmt::write(&mut Writer(self.text), arguments);
         }
     }
 
@@ -446,37 +579,111 @@ impl Found<'_> {
 }
 
 /// Records an event whose arguments `fill` writes, each text of at most so many bytes.
-#[inline]
-fn write(buffer: &Buffer, state: u32, head: &mut Head, fill: impl Fn(&Text, usize, &mut Head) -> fmt::Result) -> bool {
-    let text = &buffer.text;
+#[inline(always)]
+fn write(buffer: &Buffer, state: u32, head: &mut Head, fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result) -> bool {
     if Busy::is_entered() {
         return false;
     }
-    if text.is_open() {
-        text.spill(buffer);
+    if buffer.text.is_open() || buffer.text.is_spilled() {
+        return write_within(buffer, state, head, fill);
     }
+    write_alone(buffer, state, head, fill)
+}
+
+/// As [`write`], while another event is being formatted.
+#[cold]
+#[inline(never)]
+fn write_within(
+    buffer: &Buffer,
+    state: u32,
+    head: &mut Head,
+    fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result,
+) -> bool {
+    if buffer.text.is_open() {
+        buffer.text.spill(buffer);
+    }
+    let _around = Around::take(&buffer.text);
+    write_alone(buffer, state, head, fill)
+}
+
+/// As [`write`], while no other event is being formatted.
+#[inline]
+fn write_alone(
+    buffer: &Buffer,
+    state: u32,
+    head: &mut Head,
+    fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result,
+) -> bool {
     let called = clock::now(state);
-    let unwind = Unwind { buffer, outer: text.set_spilled(None), left: text.left.get() };
-    // In the chunk at hand, in a fresh one, and there with short texts.
-    for (attempt, bytes_max) in [STRING_BYTES_MAX, STRING_BYTES_MAX, SHORT_BYTES].into_iter().enumerate() {
-        if !text.begin(buffer, head, attempt) {
-            return false;
-        }
-        let written = fill(text, bytes_max, head);
-        match text.close(buffer) {
-            Some(bytes) if written.is_ok() => {
-                publish(buffer, stamp(state, head, called), head, bytes);
-                return true;
-            }
-            Some(_) => {}
-            None => {
-                let spilled = text.set_spilled(None).unwrap_or_default();
-                drop(unwind);
-                return written.is_ok() && copy(buffer, stamp(state, head, called), head, &spilled);
-            }
-        }
+    let _unwind = Unwind(buffer);
+    let written = match attempt(buffer, head, 0, fill) {
+        Ok(bytes) => Some(bytes),
+        Err(failed) => write_otherwise(buffer, head, failed, fill),
+    };
+    if let Some(bytes) = written {
+        publish(buffer, stamp(state, head, called), head, bytes);
     }
-    false
+    written.is_some()
+}
+
+/// Why an attempt to write the arguments of an event behind the write position came to nothing.
+enum Failed {
+    /// There is no room at all.
+    NoRoom,
+    /// There is too little.
+    Full,
+    /// They stand on the heap, since an event was recorded in the midst of them; all of them, or not.
+    Spilled(fmt::Result),
+}
+
+/// Attempt `number` to write the arguments of an event behind the write position; says how many bytes they are.
+#[inline(always)]
+fn attempt(
+    buffer: &Buffer,
+    head: &mut Head,
+    number: usize,
+    fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result,
+) -> Result<usize, Failed> {
+    let text = &buffer.text;
+    if !text.begin(buffer, head, number) {
+        return Err(Failed::NoRoom);
+    }
+    let written = fill(text, if number < 2 { STRING_BYTES_MAX } else { SHORT_BYTES }, head);
+    match text.close(buffer) {
+        Some(bytes) => written.map(|()| bytes).map_err(|_| Failed::Full),
+        None if text.full.get() => {
+            text.set_spilled(None);
+            Err(Failed::Full)
+        }
+        None => Err(Failed::Spilled(written)),
+    }
+}
+
+/// Writes what did not fit into the chunk at hand to a fresh one, and there with short texts; and what was spilled, wherever there is room. Says how many
+/// bytes of arguments stand behind the write position; `None` where there is no room.
+#[cold]
+#[inline(never)]
+fn write_otherwise(
+    buffer: &Buffer,
+    head: &mut Head,
+    mut failed: Failed,
+    fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result,
+) -> Option<usize> {
+    for number in 1.. {
+        match failed {
+            Failed::Full if number <= 2 => {}
+            Failed::Full | Failed::NoRoom | Failed::Spilled(Err(_)) => return None,
+            Failed::Spilled(Ok(())) => {
+                let spilled = buffer.text.set_spilled(None).unwrap_or_default();
+                return copy(buffer, head, &spilled);
+            }
+        }
+        failed = match attempt(buffer, head, number, fill) {
+            Ok(bytes) => return Some(bytes),
+            Err(failed) => failed,
+        };
+    }
+    None
 }
 
 /// Lines are of the time when they were called for. A span begins when its fields are known: those that began while they were formatted came before.
@@ -484,22 +691,145 @@ fn stamp(state: u32, head: &Head, called: u64) -> u64 {
     if head.words[0] == LOG_ARGS { called } else { clock::now(state) }
 }
 
-/// Records an event whose arguments had to be written on the heap.
-fn copy(buffer: &Buffer, ticks: u64, head: &Head, args: &[u8]) -> bool {
-    let Some(cursor) = buffer.make_room(head.count + args.len() / 8) else { return false };
+/// Writes an event whose arguments had to be written on the heap behind the write position.
+fn copy(buffer: &Buffer, head: &Head, args: &[u8]) -> Option<usize> {
+    let cursor = buffer.make_room(head.count + args.len() / 8)?;
     // SAFETY: `make_room` said so; arguments are whole words.
-    unsafe { ptr::copy_nonoverlapping(args.as_ptr(), cursor.add(head.count).cast::<u8>(), args.len()) };
-    publish(buffer, ticks, head, args.len());
-    true
-}
-
-/// Writes the head of an event whose arguments of `bytes` stand behind it, and publishes both.
-fn publish(buffer: &Buffer, ticks: u64, head: &Head, bytes: usize) {
-    let cursor = buffer.cursor.load(Relaxed);
-    // SAFETY: the arguments were written within the room, and are whole words.
     unsafe {
         cursor.copy_from_nonoverlapping(head.words.as_ptr(), head.count);
+        ptr::copy_nonoverlapping(args.as_ptr(), cursor.add(head.count).cast::<u8>(), args.len());
+    }
+    Some(args.len())
+}
+
+/// Stamps an event whose arguments of `bytes` stand behind its head, and publishes both.
+#[inline(always)]
+fn publish(buffer: &Buffer, ticks: u64, head: &Head, bytes: usize) {
+    let (cursor, last) = (buffer.cursor.load(Relaxed), head.count - 1);
+    // SAFETY: the head and the arguments were written within the room, and are whole words.
+    unsafe {
         cursor.write(ticks << TAG_BITS | head.words[0]);
+        // How many arguments there are and what they are may be known only now.
+        cursor.add(1).write(head.words[1]);
+        cursor.add(last).write(head.words[last]);
         buffer.publish(cursor.add(head.count + bytes / 8));
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+    use crate::arg::{Formatted, Str};
+    use crate::chunk;
+    use crate::reader::{Event, Reader};
+
+    /// Writes pieces of these lengths, and records between them where it says so.
+    struct Pieces<'a> {
+        lengths: Vec<usize>,
+        records: Option<(&'a Buffer, usize)>,
+    }
+
+    /// Its characters take two bytes, and are cut as one.
+    fn piece(length: usize) -> String {
+        let text = "\u{fc}".repeat(length / 2);
+        if length.is_multiple_of(2) { text } else { text + "u" }
+    }
+
+    impl fmt::Display for Pieces<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            for (index, length) in self.lengths.iter().enumerate() {
+                if let Some((buffer, at)) = self.records
+                    && at == index
+                {
+                    assert!(line(buffer, &(Formatted::Value(&"meanwhile"),)));
+                }
+                // What goes on after an error adds nothing.
+                let _ = f.write_str(&piece(*length));
+            }
+            Ok(())
+        }
+    }
+
+    fn line<A: Args>(buffer: &Buffer, args: &A) -> bool {
+        let mut head = Head::new(LOG_ARGS, (A::COUNT as u64) << 32 | 1);
+        head.push(A::CODES);
+        record(buffer, clock::MONOTONIC, &mut head, args)
+    }
+
+    impl Pieces<'_> {
+        /// What is kept of it where a text has at most so many bytes.
+        fn kept(&self, bytes_max: usize) -> String {
+            let mut kept = String::new();
+            for piece in self.lengths.iter().map(|length| piece(*length)) {
+                let left = bytes_max - kept.len();
+                if piece.len() > left {
+                    if left >= CUT.len() {
+                        kept += &piece[..piece.floor_char_boundary(left - CUT.len())];
+                        kept += CUT;
+                    }
+                    break;
+                }
+                kept += &piece;
+            }
+            kept
+        }
+    }
+
+    #[test]
+    fn texts_are_whole_or_cut_at_their_limit_wherever_the_chunk_ends_and_whoever_records_meanwhile() {
+        chunk::set_budget(1024 * 1024);
+        let buffer = Buffer::new(String::new(), 1);
+        let (mut reader, mut random) = (Reader::default(), 1_u64);
+        let mut random = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        let (mut cut, mut short) = (0, 0);
+        for turn in 0..if cfg!(miri) { 60 } else { 3_000 } {
+            // Of some pieces and bytes, or of many; one in three makes way.
+            let (pieces, bytes) = [(6, 20), (40, 100), (6, STRING_BYTES_MAX * 2 / 3)][turn % 3];
+            let mut texts = || {
+                let mut lengths: Vec<usize> = (0..random(pieces)).map(|_| random(bytes)).collect();
+                if turn % 100 == 2 {
+                    // Too little is left for the sign that it was cut.
+                    lengths = vec![STRING_BYTES_MAX - 1, 2, 1];
+                }
+                Pieces { records: (random(3) == 0).then(|| (&buffer, random(lengths.len() + 1))), lengths }
+            };
+            let (one, other) = (texts(), texts());
+            let text = piece(random(bytes));
+            let args = (Formatted::Value(&one), Str::new(&text), Formatted::Text(format_args!("{other}")), turn as u64);
+            let written = line(&buffer, &args);
+
+            let mut found = Vec::new();
+            let snapshot = reader.snapshot(&buffer);
+            reader.drain(snapshot, 0, |_, event| match event {
+                Event::Log { args, .. } if args.count() == 1 => {
+                    assert!(args.iter().eq([Arg::Text("meanwhile")]));
+                }
+                Event::Log { args, .. } => found.extend(args.iter().map(|arg| arg.to_string())),
+                other => panic!("nobody recorded {other:?}"),
+            });
+            reader.settle(&buffer);
+            let expected = |bytes_max| {
+                let text = Pieces { lengths: vec![text.len()], records: None }.kept(bytes_max);
+                [one.kept(bytes_max), text, other.kept(bytes_max), turn.to_string()]
+            };
+            let long = expected(STRING_BYTES_MAX);
+            cut += long.iter().filter(|text| text.ends_with(CUT)).count();
+            let is_too_long = long.iter().map(String::len).sum::<usize>() + 10 * 8 > CHUNK_WORDS * 8;
+            let makes_way = [&one, &other].iter().any(|text| text.records.is_some());
+            match (is_too_long, makes_way) {
+                (false, _) => assert_eq!(found, long),
+                (true, false) => assert_eq!(found, expected(SHORT_BYTES)),
+                // What was written elsewhere by then is not written again.
+                (true, true) => assert!(found.is_empty() || found == expected(SHORT_BYTES)),
+            }
+            assert_eq!(written, !found.is_empty());
+            short += usize::from(is_too_long && written);
+        }
+        reader.release(&buffer);
+        assert!(cfg!(miri) || cut > 100 && short > 100, "{cut} {short}");
     }
 }

@@ -49,16 +49,21 @@ fn last() -> Recorded {
     taken.remove(0)
 }
 
+/// The arguments of an event, and the text of each that must be formatted.
+#[derive(Default)]
+struct Values<'a>(Vec<(Arg<'a>, Option<String>)>);
+
+impl<'a> real::__private::Visit<'a> for Values<'a> {
+    fn arg<A: real::__private::ArgValue>(&mut self, arg: &'a A) {
+        assert_eq!(u64::from(arg.as_arg().code()), A::CODE);
+        self.0.push((arg.as_arg(), arg.as_formatted().map(|text| text.to_string())));
+    }
+}
+
 fn record(kind: &'static str, site: &__private::CallSite, args: &impl real::__private::Args) {
-    let texts = RefCell::new(Vec::new());
-    args.for_each(|arg| texts.borrow_mut().extend(arg.as_formatted().map(|text| text.to_string())));
-    let texts = texts.into_inner();
-    let (mut values, mut next) = (Vec::new(), texts.iter());
-    args.for_each(|arg| {
-        let value = arg.as_formatted().map_or_else(|| arg.as_arg(), |_| Arg::Text(next.next().unwrap()));
-        assert_eq!(u64::from(value.code()), arg.code());
-        values.push(value);
-    });
+    let mut values = Values::default();
+    args.visit(&mut values);
+    let values: Vec<_> = values.0.iter().map(|(arg, text)| text.as_deref().map_or(*arg, Arg::Text)).collect();
     let template = if site.template.is_empty() { site.name } else { site.template };
     let mut text = String::new();
     render(&mut text, template, site.names, &values);
@@ -83,7 +88,7 @@ fn record(kind: &'static str, site: &__private::CallSite, args: &impl real::__pr
 /// Stands for the hidden module of `framelake`.
 pub mod __private {
     use super::{ENABLED, RECORDED, record};
-    pub use real::__private::{Args, Formatted, Probe, ProbeFormatted, ProbeRaw, is_plain};
+    pub use real::__private::{Args, Formatted, Probe, ProbeFormatted, ProbeRaw, ProbeShown, is_plain};
     use std::fmt;
 
     pub struct CallSite {
