@@ -336,7 +336,7 @@ mod tests {
 
         let (mut found, mut reader) = (Vec::new(), Reader::default());
         let snapshot = reader.snapshot(&buffer);
-        reader.drain(snapshot, 0, |ticks, event| {
+        reader.drain(snapshot, u64::MAX, 0, |ticks, event| {
             found.push(match event {
                 Event::End => ticks.to_string(),
                 Event::Lost { what, count } => format!("{count} {what:?}"),

@@ -804,7 +804,7 @@ mod tests {
 
             let mut found = Vec::new();
             let snapshot = reader.snapshot(&buffer);
-            reader.drain(snapshot, 0, |_, event| match event {
+            reader.drain(snapshot, u64::MAX, 0, |_, event| match event {
                 Event::Log { args, .. } if args.count() == 1 => {
                     assert!(args.iter().eq([Arg::Text("meanwhile")]));
                 }
