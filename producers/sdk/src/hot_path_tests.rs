@@ -150,7 +150,7 @@ fn what_the_macros_write_is_what_the_reader_finds_while_they_write_it() {
     reader.release(&buffer);
     writer.join().unwrap();
     let mut sums = Vec::new();
-    Seen::default().read(&buffer, |_, _, args| sums.push(format!("{:?}", args.as_raw().iter().collect::<Vec<_>>())));
+    Seen::default().read(0, &buffer, |_, _, args| sums.push(format!("{:?}", args.as_raw().iter().collect::<Vec<_>>())));
     drop(buffer);
     clock::stop_recording();
 

@@ -9,6 +9,8 @@
 
 mod cut;
 mod image;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod test_support;
 
 use crate::clock;
 use crate::crash::state::{self, State};

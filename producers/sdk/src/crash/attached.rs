@@ -159,6 +159,13 @@ pub(crate) fn find(dir: &Path, id: &str, from: u64) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
+#[cfg(test)]
+impl Found {
+    pub(crate) fn of(file_bytes: usize, attachment: Option<Attached<Vec<u8>>>) -> Self {
+        Self { number: 0, file_bytes, attachment }
+    }
+}
+
 fn read(bytes: &[u8]) -> Option<Attached<Vec<u8>>> {
     let mut rest = bytes.strip_prefix(&MAGIC[..])?;
     let mut head = Bytes(next_frame(&mut rest)?);

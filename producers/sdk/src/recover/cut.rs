@@ -392,3 +392,6 @@ fn checked<'a>(event: Event<'a>, known: Known, sets: usize, damaged: &mut u64) -
         other => other,
     })
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
