@@ -5,7 +5,10 @@
 
 use crate::buffer::Buffer;
 use crate::clock::{self, OFF};
-use crate::mapping::{self, sums::{Of, Sums}};
+use crate::mapping::{
+    self,
+    sums::{Of, Sums},
+};
 use crate::record::{self, MetricValue};
 use crate::site::CallSite;
 use crate::thread;

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 use cut::{Cut, Left, cut};
 use framelake_transport::journal::{self, next_frame};
 use framelake_transport::{Hold, Outgoing};
-use framelake_wire::{Record, StreamKind, Topic};
+use framelake_wire::{ProcessId, Record, StreamKind, Topic};
 use image::{Image, Kind};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -61,7 +61,9 @@ pub fn recover(dir: &Path, spool: &Path) -> Result<Recovered> {
 fn recover_all(dir: &Path, spool: &Path) -> io::Result<Recovered> {
     let mut recovered = Recovered::default();
     let all = names_in(dir)?;
-    let mut ids: Vec<&str> = all.iter().filter_map(|name| name.strip_suffix(".crash")).collect();
+    // Other programs' files are none of ours: a directory may be named by mistake.
+    let ids = all.iter().filter_map(|name| name.strip_suffix(".crash"));
+    let mut ids: Vec<&str> = ids.filter(|id| id.parse::<ProcessId>().is_ok()).collect();
     // Ids are version 7 UUIDs, so their order is that of the runs.
     ids.sort_unstable();
     for id in &ids {
@@ -255,7 +257,7 @@ fn names_in(dir: &Path) -> io::Result<Vec<String>> {
 /// The id of the process whose file that is, and what it is.
 fn id_of(name: &str) -> Option<&str> {
     const KINDS: [&str; 6] = ["names", "state", "blocks", "attached", "cut", "unfinished"];
-    let (id, rest) = name.split_once('.')?;
+    let (id, rest) = name.split_once('.').filter(|(id, _)| id.parse::<ProcessId>().is_ok())?;
     KINDS.contains(&rest.rsplit('.').next()?).then_some(id)
 }
 

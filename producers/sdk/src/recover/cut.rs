@@ -1,11 +1,11 @@
 //! What the threads of a dead process had written and nobody had sealed, made into blocks. No IO.
 
 use super::image::{Image, Written};
-use crate::crash::names::Found;
-use crate::crash::state::{State, StreamState, ThreadState};
 use crate::aggregate;
 use crate::attachment;
 use crate::crash::attached;
+use crate::crash::names::Found;
+use crate::crash::state::{State, StreamState, ThreadState};
 use crate::event::Lost;
 use crate::merge::{Merge, Shared};
 use crate::reader::{self, Event, Losses};

@@ -97,7 +97,8 @@ pub(crate) fn put_sums(
 ) {
     let (at, buckets) =
         sums::places(mapping::sums_at(threads, threads), LAYOUT.buckets).nth(place).expect("there are so many");
-    let mut put = |offset: usize, number: &[u8]| mapping[at + offset..at + offset + number.len()].copy_from_slice(number);
+    let mut put =
+        |offset: usize, number: &[u8]| mapping[at + offset..at + offset + number.len()].copy_from_slice(number);
     put(offset_of!(Header, incarnation), &incarnation.to_ne_bytes());
     let header = offset_of!(Header, of);
     put(header + offset_of!(Of, site), &of.site.to_ne_bytes());

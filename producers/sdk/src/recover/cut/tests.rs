@@ -167,7 +167,9 @@ fn an_async_span_that_ended_before_its_begin_was_read_keeps_the_fields_of_its_en
         StreamState { kind: "async".into(), stream_id: [2; 16], sequence: 1, ordinals, encoder, ..Default::default() };
     let state = State { streams: vec![stream], names: vec![("main".into(), 1)], ..state() };
     // Not drained: the begin of span 1, and the end of span 2 with fields of its own.
-    let end = [&[head(DRAINED + 1_000, ASYNC_END_ARGS), 2 << 32, 2, fields.as_raw().codes()][..], fields.as_raw().words()].concat();
+    let end =
+        [&[head(DRAINED + 1_000, ASYNC_END_ARGS), 2 << 32, 2, fields.as_raw().codes()][..], fields.as_raw().words()]
+            .concat();
     let begin = [head(DRAINED - 2_000, ASYNC_BEGIN), 2, 1, 0];
     let made = Made::of(&test_support::mapping(&[[&begin[..], &end].concat()]), &state, &[]);
     assert_eq!((made.cut.damaged, made.rows(&StreamKind::ASYNC)), (0, 2));
@@ -197,7 +199,9 @@ fn sums_are_those_beyond_what_the_drain_that_was_written_down_had_read() {
     put_sums(&mut image, 1, histograms_at + 1, 1, histogram, &[(8, bucket(9.0, 3)), (9, bucket(6.0, 2))]);
     // Of a thread that is gone, and whose place was not yet given back.
     put_sums(&mut image, 1, 0, 77, counter, &[(0, [(1, 1), (0, 0), (0, 0)])]);
-    for (drain, expected) in [(6, vec![(30.0, 5), (3.0, 3), (3.0, 2)].into_iter()), (7, vec![(10.0, 2), (3.0, 1)].into_iter())] {
+    for (drain, expected) in
+        [(6, vec![(30.0, 5), (3.0, 3), (3.0, 2)].into_iter()), (7, vec![(10.0, 2), (3.0, 1)].into_iter())]
+    {
         let made = Made::of(&image, &State { drain, ..state() }, &[]);
         assert_eq!(made.cut.damaged, 0);
         let metrics = decode::metrics(made.of_kind(&StreamKind::METRIC).next().unwrap()).unwrap();
@@ -205,7 +209,10 @@ fn sums_are_those_beyond_what_the_drain_that_was_written_down_had_read() {
             let count = metrics.args.get(metrics.site[row], metrics.event[row], 1);
             (metrics.value[row], count)
         };
-        assert_eq!((0..metrics.ordinal.len()).map(row).collect::<Vec<_>>(), expected.map(|(value, count)| (value, Arg::U64(count))).collect::<Vec<_>>());
+        assert_eq!(
+            (0..metrics.ordinal.len()).map(row).collect::<Vec<_>>(),
+            expected.map(|(value, count)| (value, Arg::U64(count))).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -222,12 +229,8 @@ fn attachments_that_were_not_sealed_are_there_and_what_cannot_be_read_is_counted
         bytes: bytes.clone(),
     };
     let found = |attachment| attached::Found::of(600_000, attachment);
-    let attached = [
-        found(Some(one(5, DRAINED + 1))),
-        found(None),
-        found(Some(one(7, 1))),
-        found(Some(one(8, DRAINED - 1))),
-    ];
+    let attached =
+        [found(Some(one(5, DRAINED + 1))), found(None), found(Some(one(7, 1))), found(Some(one(8, DRAINED - 1)))];
     let mut image = test_support::mapping(&[]);
     let at = std::mem::offset_of!(crate::mapping::FileHeader, attachments_lost);
     image[at..at + 8].copy_from_slice(&9_u64.to_ne_bytes());
