@@ -159,7 +159,7 @@ pub(crate) fn find(dir: &Path, id: &str, from: u64) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 impl Found {
     pub(crate) fn of(file_bytes: usize, attachment: Option<Attached<Vec<u8>>>) -> Self {
         Self { number: 0, file_bytes, attachment }
