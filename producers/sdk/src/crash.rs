@@ -122,9 +122,9 @@ impl Crash {
                 self.step("state written");
                 if !self.mapping.is_live() {
                     self.mapping.set_state(mapping::LIVE);
-                    // Those that a full disk had no room for: what is written to them is not in the mapping.
-                    chunk::use_mapping();
                 }
+                // For those that a full disk had no room for: what is written to them is not in the mapping.
+                chunk::use_mapping();
                 self.complained = false;
             }
             Err(error) => {
