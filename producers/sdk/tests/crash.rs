@@ -687,8 +687,9 @@ fn a_disk_that_was_full_brings_no_event_twice() {
     let recovered = framelake::recover(&spool, &spool).unwrap();
     assert_eq!((recovered.processes, recovered.errors), (1, 0), "{recovered:?}");
     let lake = Lake::of(&dir.0);
-    let mut lines = BTreeSet::new();
+    let (mut lines, mut dropped) = (BTreeSet::new(), 0);
     for block in lake.blocks.values().filter(|block| block.header.kind == StreamKind::LOG) {
+        dropped += block.header.dropped_count;
         let logs = decode::logs(block).unwrap();
         assert!((0..logs.ordinal.len()).all(|row| lines.insert(logs.message(row))), "a line twice");
     }
@@ -697,7 +698,8 @@ fn a_disk_that_was_full_brings_no_event_twice() {
         of_thread.map(|line| line.split(' ').nth(5).unwrap().parse::<u64>().unwrap()).max().unwrap()
     };
     for (thread, reported) in progress(&dir.0).into_iter().enumerate() {
-        assert!(newest(thread) + 1 >= reported, "{} of {reported}: {recovered:?}", newest(thread));
+        // A drain that comes late on a busy machine finds that threads had no chunks any more.
+        assert!(newest(thread) + 1 + dropped >= reported, "{} of {reported}: {recovered:?}", newest(thread));
     }
 }
 
