@@ -200,6 +200,17 @@ impl Worker {
         self.attachments.take(&mut self.dictionary);
         // After the positions were read, so that every event to be drained is older than the sample.
         let end = clock::sample(self.clock);
+        // Before the dictionary is refreshed, so that it knows all that they name.
+        if seal {
+            let drain = self.crash.as_ref().map_or(0, Crash::drain);
+            for thread in &mut self.threads {
+                let ThreadStream { buffer, id, counted, .. } = thread;
+                counted.read(drain, buffer, |site, properties, args| {
+                    let event = Event::Metric { site, properties: properties.id, args: args.as_raw() };
+                    self.merge.add(end.ticks, *id, event);
+                });
+            }
+        }
         self.dictionary.refresh();
         let mut blocks = Vec::new();
         let settle = self.crash.is_none();
@@ -231,16 +242,6 @@ impl Worker {
             sampling.frames.watch(end.ticks);
             for thread in &mut self.threads {
                 thread.decide(sampling, at_once, &mut outlet);
-            }
-        }
-        if seal {
-            let drain = self.crash.as_ref().map_or(0, Crash::drain);
-            for thread in &mut self.threads {
-                let ThreadStream { buffer, id, counted, .. } = thread;
-                counted.read(drain, buffer, |site, properties, args| {
-                    let event = Event::Metric { site, properties: properties.id, args: args.as_raw() };
-                    self.merge.add(end.ticks, *id, event);
-                });
             }
         }
         self.merge.encode(&mut self.shared, &mut outlet);
