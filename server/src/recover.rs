@@ -3,7 +3,7 @@
 use crate::{config::Config, server_http, status::size};
 use anyhow::{Context, bail};
 use framelake::{
-    ProcessId,
+    ProcessId, Recovered as Crashed,
     transport::{self, Endpoint, Recovered},
 };
 use std::{
@@ -30,35 +30,40 @@ pub(crate) async fn recover(config: &Config, options: Options) -> anyhow::Result
         None => server_http::url(config, None).await.context("give --endpoint, or start a server to send to")?,
     };
     let endpoint: Endpoint = endpoint.parse()?;
-    let dirs = spools(&dir, LEVELS).with_context(|| format!("cannot read {}", dir.display()))?;
+    let dirs = spools(&dir, LEVELS).with_context(|| {
+        format!("cannot read {}; give a directory of FRAMELAKE_SPOOL or FRAMELAKE_CRASH_SAFE, as the user who ran the programs", dir.display())
+    })?;
     let mut sums = Recovered::default();
     let mut nothing = true;
     for dir in dirs {
         let (place, endpoint) = (dir.clone(), endpoint.clone());
-        let recovered = tokio::task::spawn_blocking(move || recover_one(&place, &endpoint, timeout)).await??;
+        let (crashed, recovered) =
+            tokio::task::spawn_blocking(move || recover_one(&place, &endpoint, timeout)).await??;
         // A directory may have a lock in it that is no spool's.
-        if recovered != Recovered::default() {
+        if recovered != Recovered::default() || crashed != Crashed::default() {
             nothing = false;
-            println!("{}: {}", dir.display(), shown(&recovered));
+            println!("{}: {}", dir.display(), shown(&crashed, &recovered));
         }
         sums.left_records += recovered.left_records;
         sums.lost_records += recovered.lost_records;
         sums.refused_records += recovered.refused_records;
-        sums.errors += recovered.errors;
+        sums.errors += recovered.errors + crashed.errors + crashed.unknown;
     }
     if nothing {
-        println!("nothing to recover in {}", dir.display());
+        println!(
+            "nothing to recover in {}: no program left records there or in the {} levels of directories below it",
+            dir.display(),
+            LEVELS - 1
+        );
     }
     whole(&sums, &endpoint)
 }
 
 /// All that programs left in one directory: whatever else a crash leaves there is made into records here, before what is there is sent.
-fn recover_one(dir: &Path, endpoint: &Endpoint, timeout: Duration) -> anyhow::Result<Recovered> {
+fn recover_one(dir: &Path, endpoint: &Endpoint, timeout: Duration) -> anyhow::Result<(Crashed, Recovered)> {
     // Into the spool that lies beside them.
     let crashed = framelake::recover(dir, dir)?;
-    let mut recovered = transport::recover(dir, transport::connect(endpoint)?, timeout)?;
-    recovered.errors += crashed.errors + crashed.unknown;
-    Ok(recovered)
+    Ok((crashed, transport::recover(dir, transport::connect(endpoint)?, timeout)?))
 }
 
 /// `dir` where programs left something in it, or such directories below.
@@ -93,7 +98,7 @@ fn is_left(path: &Path) -> bool {
     id.is_some_and(|id| id.parse::<ProcessId>().is_ok())
 }
 
-fn shown(recovered: &Recovered) -> String {
+fn shown(crashed: &Crashed, recovered: &Recovered) -> String {
     let Recovered { found_records, sent_records, sent_bytes, running_processes, torn_bytes, .. } = recovered;
     let mut text = format!("{found_records} records found, {sent_records} sent ({})", size(*sent_bytes));
     for (count, what) in [
@@ -108,8 +113,20 @@ fn shown(recovered: &Recovered) -> String {
     if *torn_bytes > 0 {
         text += &format!("; {torn_bytes} bytes were being written when a program was killed");
     }
-    if *running_processes > 0 {
-        text += &format!("; {running_processes} processes still run and send their own");
+    if crashed.processes > 0 {
+        text += &format!("; runs that had crashed: {}", crashed.processes);
+    }
+    if crashed.damaged > 0 {
+        text += &format!("; damaged places, whose events are missing: {}", crashed.damaged);
+    }
+    // One that spools and is crash-safe has a lock of each sort.
+    let running = crashed.running.max(*running_processes);
+    if running > 0 {
+        text += &format!("; programs that still run, and keep and send their own: {running}");
+    }
+    let left_alone = crashed.unknown + crashed.errors;
+    if left_alone > 0 {
+        text += &format!("; crashed runs that could not be read, and stay: {left_alone}");
     }
     text
 }
@@ -154,6 +171,29 @@ mod tests {
             assert_eq!(spools(dir, LEVELS).unwrap(), [spool.as_path()]);
         }
         assert!(spools(&root.path().join("nowhere"), LEVELS).is_err());
+    }
+
+    #[test]
+    fn what_a_directory_held_is_said_for_each_sort() {
+        let check = |crashed: Crashed, recovered: Recovered, expected: &str| {
+            assert_eq!(shown(&crashed, &recovered), format!("0 records found, 0 sent (0 B){expected}"));
+        };
+        check(Crashed::default(), Recovered::default(), "");
+        check(
+            Crashed { running: 1, ..Crashed::default() },
+            Recovered { running_processes: 1, ..Recovered::default() },
+            "; programs that still run, and keep and send their own: 1",
+        );
+        check(
+            Crashed { processes: 2, damaged: 1, ..Crashed::default() },
+            Recovered::default(),
+            "; runs that had crashed: 2; damaged places, whose events are missing: 1",
+        );
+        check(
+            Crashed { unknown: 1, ..Crashed::default() },
+            Recovered::default(),
+            "; crashed runs that could not be read, and stay: 1",
+        );
     }
 
     #[test]

@@ -5,11 +5,17 @@
 
 use crate::buffer::Buffer;
 use crate::clock::{self, OFF};
+use crate::mapping::{
+    self,
+    sums::{Of, Sums},
+};
 use crate::record::{self, MetricValue};
 use crate::site::CallSite;
 use crate::thread;
 use crate::{PropertySet, event};
 use framelake_wire::{Arg, raw::RawBuf};
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -22,10 +28,10 @@ const BUCKETS_PER_TWO: u32 = 8;
 /// From 2^-30 (a nanosecond, in seconds) to 2^34 (16 GiB, in bytes); what lies beyond goes to the last bucket on its side. 64 × 8 × 16 B = 8 KiB.
 const EXPONENT_MIN: i32 = -30;
 const EXPONENT_MAX: i32 = 34;
-const BUCKETS: usize = ((EXPONENT_MAX - EXPONENT_MIN) as u32 * BUCKETS_PER_TWO) as usize;
+pub(crate) const BUCKETS: usize = ((EXPONENT_MAX - EXPONENT_MIN) as u32 * BUCKETS_PER_TWO) as usize;
 
 /// A counter's buckets: one for integers, one for floats. A counter in a function for all numbers adds up both, because statics are the same for all of its types.
-const COUNTER_BUCKETS: usize = 2;
+pub(crate) const COUNTER_BUCKETS: usize = 2;
 const INTEGERS: usize = 0;
 const FLOATS: usize = 1;
 
@@ -41,12 +47,49 @@ pub(crate) struct Table {
 struct Slot {
     site: u32,
     properties: PropertySet,
-    buckets: Box<[Bucket]>,
+    buckets: Buckets,
+}
+
+/// Sums on the heap, or in the [mapping] where recording is crash-safe.
+struct Buckets {
+    all: NonNull<[Bucket]>,
+    sums: Option<Sums>,
+}
+
+impl Buckets {
+    fn new(buffer: &Buffer, of: Of, count: usize) -> Self {
+        let sums = mapping::current().and_then(|mapping| {
+            let incarnation = mapping.incarnation(ptr::from_ref(buffer).cast())?;
+            mapping.sums(incarnation, of, count)
+        });
+        let on_heap = || NonNull::from(Box::leak((0..count).map(|_| Bucket::default()).collect::<Box<[_]>>()));
+        Self { all: sums.as_ref().map_or_else(on_heap, Sums::all), sums }
+    }
+}
+
+impl Deref for Buckets {
+    type Target = [Bucket];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Bucket] {
+        // SAFETY: they are there until this is dropped, and atomic.
+        unsafe { self.all.as_ref() }
+    }
+}
+
+impl Drop for Buckets {
+    fn drop(&mut self) {
+        if self.sums.is_none() {
+            // SAFETY: made by `Box` in `new`, and dropped once.
+            drop(unsafe { Box::from_raw(self.all.as_ptr()) });
+        }
+    }
 }
 
 /// A sum (the bits of an `i64` or an `f64`) and of how many.
+#[repr(C)]
 #[derive(Default)]
-struct Bucket {
+pub(crate) struct Bucket {
     sum: AtomicU64,
     count: AtomicU64,
 }
@@ -58,11 +101,21 @@ impl Bucket {
         self.sum.store(sum(self.sum.load(Relaxed)), Relaxed);
         self.count.store(self.count.load(Relaxed) + 1, Relaxed);
     }
+
+    pub(crate) fn load(&self) -> (u64, u64) {
+        let count = self.count.load(Relaxed);
+        (self.sum.load(Relaxed), count)
+    }
+
+    pub(crate) fn store(&self, sum: u64, count: u64) {
+        self.sum.store(sum, Relaxed);
+        self.count.store(count, Relaxed);
+    }
 }
 
 impl Table {
     pub(crate) const fn new() -> Self {
-        Self { slots: [const { AtomicPtr::new(std::ptr::null_mut()) }; SITES_MAX] }
+        Self { slots: [const { AtomicPtr::new(ptr::null_mut()) }; SITES_MAX] }
     }
 }
 
@@ -164,7 +217,7 @@ fn add_slowly(
     if place == NO_PLACE {
         place = site.take_place(&PLACES, state);
     }
-    let make = |slot| make(slot, on.id(), properties, buckets);
+    let make = |slot| make(buffer, slot, on.id(), properties, buckets);
     let slot = buffer.aggregates.slots.get(place as usize).and_then(make);
     match slot {
         Some(slot) => add(slot, word),
@@ -177,13 +230,19 @@ fn add_slowly(
 /// The place of a call site that has none yet.
 pub(crate) const NO_PLACE: u32 = u32::MAX;
 
-fn make(slot: &AtomicPtr<Slot>, site: u32, properties: PropertySet, buckets: usize) -> Option<&Slot> {
+fn make<'a>(
+    buffer: &Buffer,
+    slot: &'a AtomicPtr<Slot>,
+    site: u32,
+    properties: PropertySet,
+    buckets: usize,
+) -> Option<&'a Slot> {
     // SAFETY: as in `add`.
     if let Some(slot) = unsafe { slot.load(Relaxed).as_ref() } {
         return Some(slot);
     }
     let _busy = thread::Busy::enter()?;
-    let buckets = (0..buckets).map(|_| Bucket::default()).collect();
+    let buckets = Buckets::new(buffer, Of { site, properties: properties.id }, buckets);
     slot.store(Box::into_raw(Box::new(Slot { site, properties, buckets })), Release);
     // SAFETY: as in `add`.
     unsafe { slot.load(Relaxed).as_ref() }
@@ -207,8 +266,9 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Calls `take` with the call site, its properties, and the value and the count of what was added since the last call, for each bucket.
-    pub(crate) fn read(&mut self, buffer: &Buffer, mut take: impl FnMut(u32, PropertySet, RawBuf)) {
+    /// Calls `take` with the call site, its properties, and the value and the count of what was added since the last call, for each bucket. Where
+    /// recording is crash-safe, `drain` says which drain that is.
+    pub(crate) fn read(&mut self, drain: u64, buffer: &Buffer, mut take: impl FnMut(u32, PropertySet, RawBuf)) {
         let places = (PLACES.load(Acquire) as usize).min(SITES_MAX);
         if self.slots.len() < places {
             self.slots.resize_with(places, Vec::new);
@@ -217,30 +277,30 @@ impl Seen {
             // SAFETY: a slot lives as long as its table, and was whole before its pointer was stored.
             let Some(slot) = (unsafe { slot.load(Acquire).as_ref() }) else { continue };
             seen.resize(slot.buckets.len(), (0, 0));
-            for (number, (bucket, seen)) in slot.buckets.iter().zip(seen).enumerate() {
-                let (count, sum) = (bucket.count.load(Relaxed), bucket.sum.load(Relaxed));
-                if count == seen.1 {
-                    continue;
+            for (index, (bucket, seen)) in slot.buckets.iter().zip(seen).enumerate() {
+                let (sum, count) = bucket.load();
+                if count != seen.1 {
+                    let (before, of) = std::mem::replace(seen, (sum, count));
+                    take(slot.site, slot.properties, row(slot.buckets.len(), index, before, sum, count - of));
                 }
-                let (before, of) = std::mem::replace(seen, (sum, count));
-                take(slot.site, slot.properties, slot.row(number, before, sum, count - of));
+                if let Some(sums) = &slot.buckets.sums {
+                    sums.note(drain, index, seen.0, seen.1);
+                }
             }
         }
     }
 }
 
-impl Slot {
-    /// A counter's row has the sum, a histogram's the mean of a bucket; both how many they are of.
-    fn row(&self, bucket: usize, before: u64, sum: u64, count: u64) -> RawBuf {
-        let is_counter = self.buckets.len() == COUNTER_BUCKETS;
-        let value = if is_counter && bucket == INTEGERS {
-            Arg::I64(sum.wrapping_sub(before).cast_signed())
-        } else {
-            let sum = f64::from_bits(sum) - f64::from_bits(before);
-            Arg::F64(if is_counter { sum } else { sum / count as f64 })
-        };
-        RawBuf::of(&[value, Arg::U64(count)])
-    }
+/// The row of what was added to bucket `index` of so many. A counter's has the sum, a histogram's the mean of a bucket; both how many they are of.
+pub(crate) fn row(buckets: usize, index: usize, before: u64, sum: u64, count: u64) -> RawBuf {
+    let is_counter = buckets == COUNTER_BUCKETS;
+    let value = if is_counter && index == INTEGERS {
+        Arg::I64(sum.wrapping_sub(before).cast_signed())
+    } else {
+        let sum = f64::from_bits(sum) - f64::from_bits(before);
+        Arg::F64(if is_counter { sum } else { sum / count as f64 })
+    };
+    RawBuf::of(&[value, Arg::U64(count)])
 }
 
 #[cfg(test)]

@@ -2,16 +2,18 @@
 //!
 //! Off the hot path: they wait, in order and bounded by bytes, behind a lock that is held for as long as it takes to copy what is handed over.
 //! The background thread cuts them into parts and seals those. What finds no room is not recorded; the caller is told, and it is counted as
-//! dropped where it would have stood.
+//! dropped where it would have stood. Where recording is crash-safe they lie on disk before the caller goes on.
 
 use crate::clock::{self, OFF};
+use crate::crash::attached::{self, Attached, Kept};
 use crate::dictionary::Dictionary;
+use crate::mapping;
 use crate::site::CallSite;
 use crate::stream::{Outlet, Stream};
 use crate::thread::{self, Busy};
 use crate::wake;
 use framelake_wire::StreamKind;
-use framelake_wire::encode::{Attachment, AttachmentEncoder, SiteId, ThreadId};
+use framelake_wire::encode::{self, Attachment, AttachmentEncoder, SiteId, ThreadId};
 use framelake_wire::limits::{MEDIA_TYPE_BYTES_MAX, STRING_BYTES_MAX};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,8 +59,9 @@ static QUEUE: Mutex<Queue> = Mutex::new(Queue::closed());
 
 /// Records a file: its name, its media type (`image/png`), its bytes. Returns its number in this run, which is `attachments.attachment` in SQL.
 ///
-/// The bytes wait in memory until the next drain; a `Vec` is taken over, a slice is copied. Never waits for the network. Works from any thread,
-/// though not in a signal handler.
+/// The bytes wait in memory until the next drain; a `Vec` is taken over, a slice is copied. Never waits for the network, nor for a disk unless recording is
+/// [crash-safe](crate::Builder::crash_safe): then they are written to a file first, so that the screenshot taken right before a crash is there after it. Works
+/// from any thread, though not in a signal handler.
 ///
 /// ```no_run
 /// # fn screenshot() -> Vec<u8> { Vec::new() }
@@ -80,7 +83,7 @@ pub fn attach(
     }
     let ticks = clock::now(clock);
     // Both before the lock: neither may be had while the SDK is at work on this thread.
-    let (buffer, site) = (thread::registered(), SITE.id(clock).map(|id| SiteId(id as u32 - 1)));
+    let (buffer, site) = (thread::registered(), SITE.id(clock));
     let (Some(buffer), Some(site), Some(_busy)) = (buffer, site, Busy::enter()) else {
         thread::count_unattributed();
         return Err(NotAttached::NotRecording);
@@ -94,10 +97,24 @@ pub fn attach(
         wake::wake();
     }
     let number = admitted?;
+    let run = queue.run;
     let thread = (buffer.name.clone(), buffer.number);
     let bytes = bytes.into().into_boxed_slice();
-    let waiting = Waiting { number, site, thread, ticks, name, media_type, bytes, held_bytes };
-    queue.entries.push_back(Entry::Taken(waiting));
+    let attached = Attached { number, site: site as u32, thread, ticks, name, media_type, bytes };
+    let mut file = None;
+    if attached::is_open() {
+        // Others wait for the lock: it is not held while the disk works.
+        drop(queue);
+        let written = attached::write(&attached);
+        queue = self::queue();
+        if !queue.is_open || queue.run != run {
+            // The recording ended meanwhile.
+            return Err(NotAttached::NotRecording);
+        }
+        file = written.and_then(|written| written.keep(queue.next_place));
+    }
+    queue.next_place += 1;
+    queue.entries.push_back(Entry::Taken(Waiting { attached, held_bytes, file }));
     Ok(number)
 }
 
@@ -113,7 +130,10 @@ fn queue() -> MutexGuard<'static, Queue> {
 
 /// Takes attachments from now on, in a new stream: at most `bytes_max` bytes of them wait at once.
 pub(crate) fn open(bytes_max: usize) {
-    *queue() = Queue { is_open: true, bytes_max, ..Queue::closed() };
+    let mut queue = queue();
+    let (run, next_place) = (queue.run + 1, queue.next_place);
+    *queue = Queue { is_open: true, bytes_max, run, next_place, ..Queue::closed() };
+    queue.tell_losses();
 }
 
 /// Takes no more. What waits is still there to be drained.
@@ -129,6 +149,12 @@ struct Queue {
     /// Bytes of the entries, and of those that are being sealed.
     held_bytes: usize,
     next_number: u64,
+    /// Which recording of the process this is.
+    run: u64,
+    /// Which of all attachments of the process comes next, by the order in which they are sealed: that of their files.
+    next_place: u64,
+    /// Parts that found no room.
+    lost: u64,
 }
 
 /// What comes next in the stream.
@@ -140,20 +166,24 @@ enum Entry {
 
 /// An attachment that waits to be sealed.
 struct Waiting {
-    number: u64,
-    site: SiteId,
-    /// Name and number of the thread that handed it over.
-    thread: (String, u64),
-    ticks: u64,
-    name: Box<str>,
-    media_type: Box<str>,
-    bytes: Box<[u8]>,
+    attached: Attached<Box<[u8]>>,
     held_bytes: usize,
+    /// Where it lies until then.
+    file: Option<Kept>,
 }
 
 impl Queue {
     const fn closed() -> Self {
-        Self { is_open: false, bytes_max: 0, entries: VecDeque::new(), held_bytes: 0, next_number: 0 }
+        Self {
+            is_open: false,
+            bytes_max: 0,
+            entries: VecDeque::new(),
+            held_bytes: 0,
+            next_number: 0,
+            run: 0,
+            next_place: 0,
+            lost: 0,
+        }
     }
 
     /// The number of an attachment that takes `bytes`, which are charged; where there is no room, its `parts` are counted as lost here.
@@ -167,6 +197,8 @@ impl Queue {
             self.held_bytes += bytes;
             return Ok(next_number);
         }
+        self.lost += u64::from(parts);
+        self.tell_losses();
         match self.entries.back_mut() {
             Some(Entry::Lost(lost)) => *lost += u64::from(parts),
             _ => self.entries.push_back(Entry::Lost(u64::from(parts))),
@@ -175,6 +207,15 @@ impl Queue {
             Err(NotAttached::TooLarge { bytes, bytes_max })
         } else {
             Err(NotAttached::NoRoom { bytes, waiting, bytes_max })
+        }
+    }
+
+    /// So that they are counted after a crash too.
+    fn tell_losses(&self) {
+        if attached::is_open()
+            && let Some(mapping) = mapping::current()
+        {
+            mapping.set_attachments_lost(self.lost);
         }
     }
 }
@@ -187,6 +228,11 @@ pub(crate) struct Attachments {
     threads: VecDeque<ThreadId>,
     /// Numbers that nothing names any more.
     sealed_threads: Vec<ThreadId>,
+    /// Files of those that were sealed.
+    sealed_files: Vec<Kept>,
+    /// Of all attachments of the process, how many were taken, and how many parts found no room until then.
+    pub(crate) taken_to: u64,
+    pub(crate) lost: u64,
 }
 
 impl Attachments {
@@ -196,6 +242,9 @@ impl Attachments {
             taken: VecDeque::new(),
             threads: VecDeque::new(),
             sealed_threads: Vec::new(),
+            sealed_files: Vec::new(),
+            taken_to: queue().next_place,
+            lost: 0,
         }
     }
 
@@ -204,10 +253,13 @@ impl Attachments {
         for thread in self.sealed_threads.drain(..) {
             dictionary.remove_thread(thread);
         }
-        self.taken.append(&mut queue().entries);
+        let mut queue = queue();
+        (self.taken_to, self.lost) = (queue.next_place, queue.lost);
+        self.taken.append(&mut queue.entries);
+        drop(queue);
         for entry in &self.taken {
-            if let Entry::Taken(Waiting { thread: (name, number), .. }) = entry {
-                self.threads.push_back(dictionary.add_thread(name, *number));
+            if let Entry::Taken(Waiting { attached, .. }) = entry {
+                self.threads.push_back(dictionary.add_thread(&attached.thread.0, attached.thread.1));
             }
         }
     }
@@ -224,19 +276,38 @@ impl Attachments {
                 }
             };
             let thread = self.threads.pop_front().expect("whoever was taken has a number for its thread");
-            let Waiting { number, site, ticks, name, media_type, bytes, held_bytes, .. } = waiting;
-            let attachment = Attachment { number, name: Some(&name), media_type: &media_type, bytes: &bytes };
-            for part in 0..Attachment::parts(bytes.len()) {
-                if !self.stream.encoder.has_room(bytes.len()) {
-                    self.stream.seal(outlet);
-                }
-                self.stream.encoder.push(site, thread, ticks, &attachment, part);
-            }
+            let Waiting { attached, held_bytes, file } = waiting;
+            encode(&mut self.stream, SiteId(attached.site - 1), thread, &attached, outlet);
             self.sealed_threads.push(thread);
-            drop(bytes);
+            self.sealed_files.extend(file);
+            drop(attached);
             let mut queue = queue();
             queue.held_bytes = queue.held_bytes.saturating_sub(held_bytes);
         }
         self.stream.seal(outlet);
+    }
+
+    /// What was sealed is written down elsewhere, or need not be.
+    pub(crate) fn settle(&mut self) {
+        self.sealed_files.drain(..).for_each(Kept::remove);
+    }
+}
+
+/// Encodes all parts of an attachment, in as many blocks as it takes.
+pub(crate) fn encode<B: AsRef<[u8]>>(
+    stream: &mut Stream<AttachmentEncoder>,
+    site: SiteId,
+    thread: ThreadId,
+    attached: &Attached<B>,
+    outlet: &mut Outlet<'_, impl encode::Dictionary>,
+) {
+    let Attached { number, ticks, name, media_type, bytes, .. } = attached;
+    let bytes = bytes.as_ref();
+    let attachment = Attachment { number: *number, name: Some(name), media_type, bytes };
+    for part in 0..Attachment::parts(bytes.len()) {
+        if !stream.encoder.has_room(bytes.len()) {
+            stream.seal(outlet);
+        }
+        stream.encoder.push(site, thread, *ticks, &attachment, part);
     }
 }

@@ -324,6 +324,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_told_before_the_next_event_also_where_that_still_fits() {
+        let _one = crate::RECORDS.lock();
         chunk::set_budget(1024 * 1024);
         let buffer = Buffer::new(String::new(), 1);
         for number in [1, 2] {

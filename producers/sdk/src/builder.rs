@@ -165,8 +165,12 @@ impl Builder {
 
     /// Whether what was recorded survives a crash: by default no. Then threads' buffers lie in a mapped file in the spool's directory, and blocks are
     /// written beside them before they are sent. After a kill, an abort or a stack overflow the next start of the program, or [`recover`](crate::recover),
-    /// sends all that had been recorded but the event that each thread was just writing, what [`counter!`](crate::counter) and [`histogram!`](crate::histogram)
-    /// added up since the last drain, and attachments handed over since. Events cost what they cost otherwise; a drain writes to two or three files more.
+    /// sends all that had been recorded but the event that each thread was just writing: attachments that were handed over and what
+    /// [`counter!`](crate::counter) and [`histogram!`](crate::histogram) added up are among it. Events cost what they cost otherwise; a drain writes to two or three
+    /// files more, and [`attach`](crate::attach) to one. With [`Builder::keep_slow_frames`] the last frames before the crash are there whether they were slow or not.
+    ///
+    /// Beyond 8,192 counters and 1,024 histograms, each counted once for each thread that adds to it, sums are in memory alone: a crash takes what was added to
+    /// those since the last drain. A block that memory and spool have no room for is counted as lost, and then a crash does not bring it back.
     ///
     /// Where the files cannot be made (a full disk, Windows), that is said on stderr, and recording goes on without:
     /// [`Stats::crash_safe`](crate::Stats::crash_safe) tells. Only the first such recording of a process chooses the directory.

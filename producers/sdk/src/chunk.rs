@@ -190,17 +190,19 @@ pub(crate) fn give(chunk: FreeChunk) {
     }
 }
 
-/// Lets go of what is free on the heap, so that the chunks taken from now on come from the mapping.
+/// Puts chunks of the mapping in the place of free ones on the heap, as far as it has any, so that those taken from now on are its own.
 pub(crate) fn use_mapping() {
+    let Some(mapping) = mapping::current() else { return };
     let pool = pool();
     for _ in 0..pool.free.len() {
         let Some(chunk) = pool.free.pop() else { break };
-        if number(chunk.0).is_some() {
+        let mapped = if number(chunk.0).is_none() { mapping.chunk() } else { None };
+        let Some(mapped) = mapped else {
             let _ = pool.free.push(chunk);
-        } else {
-            free(chunk);
-            pool.allocated.fetch_sub(1, Relaxed);
-        }
+            continue;
+        };
+        free(chunk);
+        let _ = pool.free.push(FreeChunk(mapped.cast()));
     }
 }
 

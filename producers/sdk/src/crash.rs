@@ -7,13 +7,15 @@
 //! - `ID.names`: call sites and property sets, appended when they are registered, before any event carries their number.
 //! - `ID.NUMBER.CLASS.blocks`: the [journal](framelake_transport::journal), blocks not known to have reached the server.
 //! - `ID.NUMBER.state`: [`State`]s, each whole and framed with its checksum; of the newest file the last one that is whole holds.
+//! - `ID.NUMBER.attached`: an [attachment](attached) that was handed over and not sealed when it was written.
 //! - `ID.cut`: made by a recovery, see there.
 //!
 //! # Why nothing is lost, doubled or changed
 //! With crash safety every drain seals everything it read, so a state lies between blocks. A drain *n* then does, in this order:
-//! 1. its blocks are appended to the journal;
+//! 1. sums that `counter!` and `histogram!` keep in the mapping are noted there as read, beside what was noted for state *n−1*, which stays; its blocks are
+//!    appended to the journal;
 //! 2. state *n* is appended to the state file: positions of readers, streams' sequences and what is open, and how far the journal counts;
-//! 3. chunks that were read go back to the pool, and threads may start theirs over;
+//! 3. chunks that were read go back to the pool, threads may start theirs over, and files of attachments that were sealed are removed;
 //! 4. the blocks are handed to the sender.
 //!
 //! The whole frame of 2 is the commit. A process killed before it is complete leaves state *n−1*: the journal counts as far as that says, so none of
@@ -21,6 +23,10 @@
 //! blocks once, by the recovery. A process killed after it leaves state *n*: drain *n*'s blocks are sent from the journal byte for byte, whether or not the
 //! sender got as far; the lake recognises them by stream, sequence and checksum. What is cut begins behind the positions of *n*, with the next sequences. So
 //! no (stream, sequence) ever stands for two contents, and each event is in exactly one block.
+//!
+//! A block that was lost in the program, as memory and spool had no room for it, may still stand in the journal. State *n* names such blocks, and they are not
+//! sent again; only then are their rows counted. So each row is either there or counted. Of the spool's own files, which a kill finds with the oldest removed
+//! and not yet counted, that does not hold: those blocks are missing in their streams' sequences, where the lake sees it.
 //!
 //! Where only spans of slow frames are kept ([`crate::sampling`]), none waits for its frame beyond a drain: what cannot be told by then is kept.
 //!
@@ -32,9 +38,11 @@
 //! not: nothing is synced.
 //!
 //! # What is not in it
-//! What `counter!` and `histogram!` added up since the last drain, and attachments handed over since: those are on the heap. Threads beyond the slots of the
-//! mapping, those that recorded before the first crash-safe recording of the process, and chunks that a full disk had no room for, which are on the heap too.
+//! Threads beyond the slots of the mapping, those that recorded before the first crash-safe recording of the process, chunks that a full disk had no room for:
+//! those are on the heap. So are what counters and histograms of such threads added up since the last drain, the sums beyond the
+//! [places](crate::mapping::sums) of the mapping, and attachments that a full disk had no room for.
 
+pub(crate) mod attached;
 pub(crate) mod bytes;
 pub(crate) mod names;
 pub(crate) mod state;
@@ -42,8 +50,8 @@ pub(crate) mod state;
 use crate::buffer::LAYOUT;
 use crate::chunk;
 use crate::mapping::{self, Mapping};
-use framelake_transport::Outgoing;
 use framelake_transport::journal::{self, Journal};
+use framelake_transport::{Outgoing, Place};
 use state::State;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -51,8 +59,6 @@ use std::path::{Path, PathBuf};
 
 /// A state file is given up for a new one beyond this: some hundred states. Tests go through several.
 const STATE_FILE_BYTES_MAX: u64 = if cfg!(test) { 4 * 1024 } else { 1024 * 1024 };
-/// What state files begin with; another layout of [`State`] has another.
-pub(crate) const STATE_MAGIC: [u8; 8] = *b"FLSTATE1";
 
 /// What a crash-safe recording writes down.
 #[derive(Debug)]
@@ -60,6 +66,8 @@ pub(crate) struct Crash {
     mapping: &'static Mapping,
     journal: Journal,
     states: States,
+    /// Drains so far.
+    drain: u64,
     errors: u64,
     complained: bool,
     #[cfg(all(test, not(loom)))]
@@ -74,10 +82,12 @@ impl Crash {
         let dir = mapping.dir();
         names::open(&dir.join(format!("{}.names", mapping.id())))?;
         chunk::use_mapping();
+        attached::open();
         Ok(Self {
             mapping,
             journal: Journal::new(dir, mapping.id()),
             states: States { dir: dir.to_owned(), id: mapping.id().to_owned(), next_number: 1, open: None },
+            drain: 0,
             errors: 0,
             complained: false,
             #[cfg(all(test, not(loom)))]
@@ -85,21 +95,36 @@ impl Crash {
         })
     }
 
-    /// Writes down that everything went as far as `state` says, and that `blocks` were made meanwhile. Call it before chunks are given back and blocks are
-    /// sent; where it fails, nothing is recovered beyond the last success, and both may still be done.
-    pub(crate) fn commit(&mut self, mut state: State, blocks: &mut [Outgoing]) {
+    /// Which drain the next commit is of.
+    pub(crate) fn drain(&self) -> u64 {
+        self.drain
+    }
+
+    /// The blocks at `places` are not to be sent again: that is written down with the next commit.
+    pub(crate) fn forget(&mut self, places: &[Place]) {
+        self.journal.forget(places);
+    }
+
+    /// Writes down that everything went as far as `state` says, and that `blocks` were made meanwhile; says whether it is. Call it before chunks are given back
+    /// and blocks are sent; where it fails, nothing is recovered beyond the last success, and both may still be done.
+    pub(crate) fn commit(&mut self, mut state: State, blocks: &mut [Outgoing]) -> bool {
         self.step("drained");
         let written = self.journal.write(blocks).and_then(|marks| {
             self.step("journal written");
             state.marks = marks;
+            state.gone = self.journal.gone();
+            state.drain = self.drain;
             self.write(&state)
         });
-        match written {
+        self.drain += 1;
+        match &written {
             Ok(()) => {
                 self.step("state written");
                 if !self.mapping.is_live() {
                     self.mapping.set_state(mapping::LIVE);
                 }
+                // For those that a full disk had no room for: what is written to them is not in the mapping.
+                chunk::use_mapping();
                 self.complained = false;
             }
             Err(error) => {
@@ -115,11 +140,12 @@ impl Crash {
             }
         }
         self.journal.trim();
+        written.is_ok()
     }
 
     /// Times that a drain could not be written down.
     pub(crate) fn errors(&self) -> u64 {
-        self.errors + names::errors()
+        self.errors + names::errors() + attached::errors()
     }
 
     /// Bytes on disk beside the mapping.
@@ -129,6 +155,7 @@ impl Crash {
 
     /// Recording ended in order. Blocks that are neither with the server nor in the spool stay for the next run.
     pub(crate) fn end(self, all_kept: bool) {
+        attached::close();
         self.mapping.set_state(mapping::ENDED);
         if all_kept {
             self.journal.remove();
@@ -171,6 +198,7 @@ pub(crate) fn at_exit() {
 /// This process was forked off one that records: it has nothing to do with those files. Nothing but stores and system calls.
 pub(crate) fn forked() {
     names::forked();
+    attached::close();
     if let Some(mapping) = mapping::current() {
         mapping.detach();
     }
@@ -202,8 +230,8 @@ impl States {
             let path = self.dir.join(format!("{}.{:08}.state", self.id, self.next_number));
             let mut file = create_new(&path)?;
             self.next_number += 1;
-            file.write_all(&STATE_MAGIC)?;
-            self.open = Some(StateFile { file, path, bytes: STATE_MAGIC.len() as u64 });
+            file.write_all(&state::MAGIC)?;
+            self.open = Some(StateFile { file, path, bytes: state::MAGIC.len() as u64 });
         }
         let open = self.open.as_mut().expect("it is open, or was just made");
         let written = if cfg!(test) {

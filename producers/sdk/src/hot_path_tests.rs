@@ -156,7 +156,7 @@ fn check(clock: u32) {
     reader.release(&buffer);
     writer.join().unwrap();
     let mut sums = Vec::new();
-    Seen::default().read(&buffer, |_, _, args| sums.push(format!("{:?}", args.as_raw().iter().collect::<Vec<_>>())));
+    Seen::default().read(0, &buffer, |_, _, args| sums.push(format!("{:?}", args.as_raw().iter().collect::<Vec<_>>())));
     drop(buffer);
     clock::stop_recording();
 

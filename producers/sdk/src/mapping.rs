@@ -4,11 +4,14 @@
 //! process lives; a file whose lock can be had is a dead process's ([`crate::recover`]). Its layout, all numbers in the machine's own order:
 //! - one page of [`FileHeader`];
 //! - `slots` pages, each a [`SlotHeader`] and behind it the buffer of a thread;
-//! - `chunks` chunks of 64 KiB, as [`crate::chunk`] has them; pointers in them are to be taken relative to `base`.
+//! - `chunks` chunks of 64 KiB, as [`crate::chunk`] has them; pointers in them are to be taken relative to `base`;
+//! - places for [`sums`], those of counters and behind them those of histograms.
 //!
 //! The file has its whole length from the begin, but no blocks: each page is written before it is mapped in use, so a full disk is an error there and
 //! not a signal in the middle of an event. Nothing is synced: what was stored outlives the process, not the machine. On a disk the system writes
 //! changed pages back now and then, and the first store to a page after that is slower by a fault; on tmpfs it is not.
+
+pub(crate) mod sums;
 
 use crate::chunk::CHUNK_BYTES;
 use crossbeam_queue::ArrayQueue;
@@ -26,7 +29,7 @@ use std::sync::atomic::{
 /// Page of the header and of a slot; chunks are aligned to it.
 pub(crate) const PAGE: usize = 4096;
 /// What a file of this layout begins with.
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"FLCRASH1");
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"FLCRASH2");
 /// Where a buffer begins in its slot.
 pub(crate) const BUFFER_AT: usize = 512;
 /// Longest name of a thread in a slot; longer ones are cut.
@@ -57,6 +60,10 @@ pub(crate) struct FileHeader {
     pub(crate) cursor_at: u32,
     pub(crate) first_at: u32,
     pub(crate) lost_at: u32,
+    /// Buckets of a histogram.
+    pub(crate) buckets: u32,
+    /// Parts of attachments that found no room, of this recording.
+    pub(crate) attachments_lost: AtomicU64,
 }
 
 /// The begin of a slot.
@@ -77,6 +84,11 @@ pub(crate) const fn chunks_at(slots: usize) -> usize {
     (1 + slots) * PAGE
 }
 
+/// Where the sums begin in a file of so many slots and chunks.
+pub(crate) const fn sums_at(slots: usize, chunks: usize) -> usize {
+    chunks_at(slots) + chunks * CHUNK_BYTES
+}
+
 /// The mapped file.
 #[derive(Debug)]
 pub(crate) struct Mapping {
@@ -92,6 +104,7 @@ pub(crate) struct Mapping {
     chunks_taken: AtomicU32,
     /// Chunks for which the disk had no room.
     spare_chunks: ArrayQueue<u32>,
+    sums: sums::Places,
     slots_taken: AtomicU32,
     free_slots: ArrayQueue<u32>,
     incarnations: AtomicU64,
@@ -127,6 +140,8 @@ pub(crate) struct Layout {
     pub(crate) first_at: usize,
     pub(crate) lost_at: usize,
     pub(crate) lost_count: usize,
+    /// Buckets of a histogram.
+    pub(crate) buckets: usize,
 }
 
 /// A slot that a buffer may be put into.
@@ -158,7 +173,8 @@ impl Mapping {
             }
         };
         let slots = chunks + SLOTS_MORE;
-        let bytes = chunks_at(slots) + chunks * CHUNK_BYTES;
+        let sums_at = sums_at(slots, chunks);
+        let bytes = sums_at + sums::bytes(layout.buckets);
         let mapped = OpenOptions::new().read(true).write(true).open(&path).and_then(|file| {
             file.set_len(bytes as u64)?;
             reserve(&file, 0, PAGE)?;
@@ -175,6 +191,8 @@ impl Mapping {
             cursor_at: layout.cursor_at as u32,
             first_at: layout.first_at as u32,
             lost_at: layout.lost_at as u32,
+            buckets: layout.buckets as u32,
+            attachments_lost: AtomicU64::new(0),
         };
         let mapping = Self {
             base,
@@ -186,6 +204,7 @@ impl Mapping {
             slots,
             chunks,
             spare_chunks: ArrayQueue::new(chunks),
+            sums: sums::Places::new(sums_at, layout.buckets),
             chunks_taken: AtomicU32::new(0),
             slots_taken: AtomicU32::new(0),
             free_slots: ArrayQueue::new(slots),
@@ -210,6 +229,13 @@ impl Mapping {
 
     pub(crate) fn is_live(&self) -> bool {
         self.header().state.load(Relaxed) == LIVE
+    }
+
+    /// Says how many parts of attachments found no room.
+    pub(crate) fn set_attachments_lost(&self, parts: u64) {
+        if !self.detached.load(Relaxed) {
+            self.header().attachments_lost.store(parts, Relaxed);
+        }
     }
 
     /// The name that all files of this process begin with.
@@ -294,6 +320,13 @@ impl Mapping {
     /// Gives a slot back whose buffer is gone.
     pub(crate) fn free_slot(&self, slot: u32) {
         let _ = self.free_slots.push(slot);
+    }
+
+    /// Which of all buffers of the process lies at `place`; `None` for one that is not in the mapping.
+    pub(crate) fn incarnation(&self, place: *const u8) -> Option<u64> {
+        let slot = (place as usize).checked_sub(self.base.as_ptr() as usize + PAGE)? / PAGE;
+        // SAFETY: the slot is in the mapping; the field is atomic.
+        (slot < self.slots).then(|| unsafe { (*self.slot_header(slot as u32)).incarnation.load(Relaxed) })
     }
 
     fn slot_header(&self, slot: u32) -> *mut SlotHeader {

@@ -309,6 +309,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_finds_the_first_chunk_finds_a_position_in_it() {
+        let _one = crate::RECORDS.lock();
         chunk::set_budget(1024 * 1024);
         // Miri switches threads by chance, and takes a thousand times as long.
         let rounds = if cfg!(miri) { 50 } else { 5_000 };
@@ -351,6 +352,7 @@ mod tests {
 
     #[test]
     fn a_drain_ends_at_the_instant_asked_for_and_the_next_one_goes_on_there() {
+        let _one = crate::RECORDS.lock();
         chunk::set_budget(1024 * 1024);
         let buffer = Buffer::new(String::new(), 1);
         let mut reader = Reader::default();
@@ -368,8 +370,8 @@ mod tests {
         assert_eq!(drain(5), (vec![10, 20, 30, 40], true));
         record(&buffer, [50, 60]);
         assert_eq!(drain(50), (vec![50], false));
-        record(&buffer, 61..100_000);
-        assert_eq!(drain(60).0.len(), 99_940);
+        record(&buffer, 61..10_000);
+        assert_eq!(drain(60).0.len(), 9_940);
         record(&buffer, 0..50_000);
         let (found, all) = drain(40_000);
         assert!(found.into_iter().eq(0..=40_000) && !all);

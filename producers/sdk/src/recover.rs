@@ -9,21 +9,23 @@
 
 mod cut;
 mod image;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod test_support;
 
 use crate::clock;
-use crate::crash::state::State;
-use crate::crash::{STATE_MAGIC, names};
+use crate::crash::state::{self, State};
+use crate::crash::{attached, names};
 use crate::mapping::{ENDED, LIVE};
 use crate::{Error, Result};
-use cut::{Cut, cut};
+use cut::{Cut, Left, cut};
 use framelake_transport::journal::{self, next_frame};
 use framelake_transport::{Hold, Outgoing};
-use framelake_wire::Topic;
+use framelake_wire::{ProcessId, Record, StreamKind, Topic};
 use image::{Image, Kind};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What became of the files of crash-safe recordings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +61,9 @@ pub fn recover(dir: &Path, spool: &Path) -> Result<Recovered> {
 fn recover_all(dir: &Path, spool: &Path) -> io::Result<Recovered> {
     let mut recovered = Recovered::default();
     let all = names_in(dir)?;
-    let mut ids: Vec<&str> = all.iter().filter_map(|name| name.strip_suffix(".crash")).collect();
+    // Other programs' files are none of ours: a directory may be named by mistake.
+    let ids = all.iter().filter_map(|name| name.strip_suffix(".crash"));
+    let mut ids: Vec<&str> = ids.filter(|id| id.parse::<ProcessId>().is_ok()).collect();
     // Ids are version 7 UUIDs, so their order is that of the runs.
     ids.sort_unstable();
     for id in &ids {
@@ -130,13 +134,14 @@ fn records(
     mut file: File,
     recovered: &mut Recovered,
 ) -> io::Result<Vec<Outgoing>> {
-    let found = journal::read(dir, id, newest.marks)?;
+    let found = journal::read(dir, id, newest.marks, &newest.gone)?;
     recovered.damaged += found.damaged;
     recovered.sealed_blocks += found.records.len() as u64;
     let mut records = found.records;
     let path = dir.join(format!("{id}.cut"));
     if let Some(cut) = journal::read_file(&path)? {
-        records.extend(cut);
+        // How dear they are is not in the file.
+        records.extend(cut.into_iter().map(|record| Outgoing { is_attachment: is_attachment(&record), ..record }));
         return Ok(records);
     }
     let mut bytes = first.to_vec();
@@ -150,7 +155,10 @@ fn records(
         None
     };
     let names = names::read(&fs::read(dir.join(format!("{id}.names"))).unwrap_or_default());
-    let Cut { records: blocks, process, events, damaged } = cut(image.as_ref(), newest, &names, measured);
+    let attached = if image.is_some() { attached::find(dir, id, newest.attached)? } else { Vec::new() };
+    let written_ns = last_written(dir, id)?;
+    let left = Left { image: image.as_ref(), state: newest, found: &names, attached: &attached, written_ns };
+    let Cut { records: blocks, process, events, damaged } = cut(&left, measured);
     recovered.damaged += damaged;
     recovered.cut_blocks += blocks.len() as u64;
     recovered.cut_events += events;
@@ -166,6 +174,23 @@ fn records(
     journal::write_file(&path, &cut)?;
     records.extend(cut);
     Ok(records)
+}
+
+/// When the files of the process were last written, in nanoseconds of UTC: whoever copied them wrote them too.
+fn last_written(dir: &Path, id: &str) -> io::Result<i64> {
+    let mut last = 0;
+    for name in names_in(dir)?.iter().filter(|name| name.starts_with(id)) {
+        let written = fs::metadata(dir.join(name)).and_then(|metadata| metadata.modified());
+        // Where the system does not know, nothing is older than now.
+        let written = written.unwrap_or_else(|_| SystemTime::now()).duration_since(UNIX_EPOCH).unwrap_or_default();
+        last = last.max(i64::try_from(written.as_nanos()).unwrap_or(i64::MAX));
+    }
+    Ok(last)
+}
+
+fn is_attachment(record: &Outgoing) -> bool {
+    record.topic == Topic::Logs
+        && matches!(Record::decode(&record.bytes), Ok(Record::Block(block)) if block.header.kind == StreamKind::ATTACHMENT)
 }
 
 enum Newest {
@@ -187,8 +212,8 @@ fn newest_state(dir: &Path, id: &str) -> io::Result<Newest> {
     numbers.sort();
     for (_, path) in numbers.iter().rev() {
         let bytes = fs::read(path)?;
-        let Some(mut rest) = bytes.strip_prefix(&STATE_MAGIC[..]) else {
-            if bytes.len() >= STATE_MAGIC.len() {
+        let Some(mut rest) = bytes.strip_prefix(&state::MAGIC[..]) else {
+            if bytes.len() >= state::MAGIC.len() {
                 return Ok(Newest::Unknown);
             }
             continue;
@@ -231,8 +256,8 @@ fn names_in(dir: &Path) -> io::Result<Vec<String>> {
 
 /// The id of the process whose file that is, and what it is.
 fn id_of(name: &str) -> Option<&str> {
-    const KINDS: [&str; 5] = ["names", "state", "blocks", "cut", "unfinished"];
-    let (id, rest) = name.split_once('.')?;
+    const KINDS: [&str; 6] = ["names", "state", "blocks", "attached", "cut", "unfinished"];
+    let (id, rest) = name.split_once('.').filter(|(id, _)| id.parse::<ProcessId>().is_ok())?;
     KINDS.contains(&rest.rsplit('.').next()?).then_some(id)
 }
 

@@ -291,7 +291,7 @@ mod tests {
         server.there.store(true, SeqCst);
         assert!(sender.flush(Duration::from_secs(60)), "{:?}", sender.stats());
         assert_eq!(server.rows.load(SeqCst), 600 * 10_000);
-        assert_eq!(sender.take_losses(), []);
+        assert_eq!(sender.take_losses().rows, []);
         assert_eq!(sender.shutdown(Duration::from_secs(10)), Default::default());
         std::fs::remove_dir(dir).expect("nothing is left in it");
     }

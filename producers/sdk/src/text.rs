@@ -778,6 +778,7 @@ mod tests {
 
     #[test]
     fn texts_are_whole_or_cut_at_their_limit_wherever_the_chunk_ends_and_whoever_records_meanwhile() {
+        let _one = crate::RECORDS.lock();
         chunk::set_budget(1024 * 1024);
         let buffer = Buffer::new(String::new(), 1);
         let (mut reader, mut random) = (Reader::default(), 1_u64);

@@ -18,7 +18,7 @@ use crate::server_control::ServerControl;
 use crate::stream::{Destination, Outlet, Stream, kind_stats};
 use crate::system::Monitor;
 use crate::{chunk, thread, wake};
-use framelake_transport::{Hold, Outgoing, Sender};
+use framelake_transport::{Hold, Losses, Outgoing, Rows, Sender};
 use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
 use framelake_wire::{Process, StreamId, StreamKind, TimeSample, Topic};
 use std::collections::BTreeMap;
@@ -61,6 +61,8 @@ pub(crate) struct Worker {
     server_control: Option<ServerControl>,
     sampling: Option<Sampling>,
     sampler: Sampler,
+    /// The ticks at which recording began.
+    first_ticks: u64,
     monitor: Monitor,
     dictionary: Dictionary,
     process: Process,
@@ -72,6 +74,8 @@ pub(crate) struct Worker {
     merge: Merge,
     /// Rows lost after they were sealed.
     losses: BTreeMap<StreamId, u64>,
+    /// Those that count once it is written down that the next run shall not send them.
+    uncounted: Vec<Rows>,
     kinds: BTreeMap<StreamId, StreamKind>,
     ended: Vec<StreamReport>,
     ended_left_out: u64,
@@ -112,6 +116,7 @@ impl Worker {
             server_control: server_control.then(ServerControl::default),
             sampling,
             sampler: Sampler::new(start),
+            first_ticks: start.ticks,
             monitor,
             dictionary: Dictionary::default(),
             process,
@@ -127,6 +132,7 @@ impl Worker {
             attachments: Attachments::new(),
             merge: Merge::default(),
             losses: BTreeMap::new(),
+            uncounted: Vec::new(),
             kinds: BTreeMap::new(),
             ended: Vec::new(),
             ended_left_out: 0,
@@ -142,7 +148,8 @@ impl Worker {
             let snapshot = thread.reader.snapshot(&thread.buffer);
             thread.reader.drain(snapshot, u64::MAX, 0, |_, _| {});
             thread.reader.settle(&thread.buffer);
-            thread.counted.read(&thread.buffer, |_, _, _| {});
+            let drain = worker.crash.as_ref().map_or(0, Crash::drain);
+            thread.counted.read(drain, &thread.buffer, |_, _, _| {});
         }
         worker.commit(&mut Vec::new());
         worker
@@ -194,6 +201,17 @@ impl Worker {
         for thread in &mut self.threads {
             thread.snapshot = thread.reader.snapshot(&thread.buffer);
         }
+        // Before the dictionary is refreshed, so that it knows all that they name.
+        if seal {
+            let drain = self.crash.as_ref().map_or(0, Crash::drain);
+            for thread in &mut self.threads {
+                let ThreadStream { buffer, id, counted, .. } = thread;
+                counted.read(drain, buffer, |site, properties, args| {
+                    let event = Event::Metric { site, properties: properties.id, args: args.as_raw() };
+                    self.merge.add(end.ticks, *id, event);
+                });
+            }
+        }
         self.dictionary.refresh();
         let mut blocks = Vec::new();
         let settle = self.crash.is_none();
@@ -227,15 +245,6 @@ impl Worker {
                 thread.decide(sampling, at_once, &mut outlet);
             }
         }
-        if seal {
-            for thread in &mut self.threads {
-                let ThreadStream { buffer, id, counted, .. } = thread;
-                counted.read(buffer, |site, properties, args| {
-                    let event = Event::Metric { site, properties: properties.id, args: args.as_raw() };
-                    self.merge.add(end.ticks, *id, event);
-                });
-            }
-        }
         self.merge.encode(&mut self.shared, &mut outlet);
         self.shared.asyncs.encoder.drained();
         self.attachments.seal(&mut outlet);
@@ -252,6 +261,7 @@ impl Worker {
         if !settle {
             self.commit(&mut blocks);
             self.threads.iter_mut().for_each(ThreadStream::settle);
+            self.attachments.settle();
             self.step("settled");
             blocks.drain(..).for_each(|block| self.sender.push(block));
             self.step("sent");
@@ -278,7 +288,9 @@ impl Worker {
     fn commit(&mut self, blocks: &mut [Outgoing]) {
         let Some(mut crash) = self.crash.take() else { return };
         let state = self.state();
-        crash.commit(state, blocks);
+        if crash.commit(state, blocks) {
+            self.count_taken();
+        }
         self.crash = Some(crash);
     }
 
@@ -289,7 +301,13 @@ impl Worker {
     }
 
     /// What is to be known to go on from here.
-    fn state(&self) -> State {
+    fn state(&mut self) -> State {
+        self.describe();
+        let mut losses = self.losses.clone();
+        for rows in &self.uncounted {
+            *losses.entry(rows.stream_id).or_default() += rows.count;
+            *self.process.dropped.entry(rows.stream_id).or_default() += rows.count;
+        }
         let (newest, anchor_ns, rate) = self.sampler.known();
         let thread = |thread: &ThreadStream| {
             let (position, lost) = thread.reader.position();
@@ -299,23 +317,26 @@ impl Worker {
                 position,
                 lost,
                 name: thread.id.0,
-                spans: thread.spans.state(&self.losses),
+                spans: thread.spans.state(&losses),
             }
         };
         State {
             process: self.process.encode(),
+            attached: self.attachments.taken_to,
+            attachments_lost: self.attachments.lost,
             clock_domain: clock::domain(self.clock).to_owned(),
+            first_ticks: self.first_ticks,
             newest,
             anchor_ns,
             rate,
             names: self.dictionary.threads().to_vec(),
             threads: self.threads.iter().map(thread).collect(),
             streams: vec![
-                self.shared.logs.state(&self.losses),
-                self.shared.metrics.state(&self.losses),
-                self.shared.frames.state(&self.losses),
-                self.shared.asyncs.state(&self.losses),
-                self.attachments.stream.state(&self.losses),
+                self.shared.logs.state(&losses),
+                self.shared.metrics.state(&losses),
+                self.shared.frames.state(&losses),
+                self.shared.asyncs.state(&losses),
+                self.attachments.stream.state(&losses),
             ],
             ..State::default()
         }
@@ -351,21 +372,35 @@ impl Worker {
         self.dictionary.free_threads(|thread| asyncs.is_named(thread));
     }
 
-    /// Takes over what the sender lost.
+    /// Takes over what the sender lost. With crash safety it counts with the next commit: until then the next run would send it.
     fn count_losses(&mut self) {
-        for rows in self.sender.take_losses() {
+        let Losses { rows, gone } = self.sender.take_losses();
+        self.uncounted.extend(rows);
+        match &mut self.crash {
+            Some(crash) => crash.forget(&gone),
+            None => self.count_taken(),
+        }
+    }
+
+    fn count_taken(&mut self) {
+        for rows in self.uncounted.drain(..) {
             *self.losses.entry(rows.stream_id).or_default() += rows.count;
             let kind = self.kinds.get(&rows.stream_id).unwrap_or(&StreamKind::SPAN);
             kind_stats(&mut self.stats, kind).dropped += rows.count;
         }
     }
 
-    fn send_process(&mut self) {
-        self.process.last_seen = clock::wall_ns();
+    /// What the `Process` record says of what is not there.
+    fn describe(&mut self) {
         self.process.dropped = self.dropped();
         if let Some(sampling) = &self.sampling {
             self.process.properties.insert(SAMPLED_SPANS.to_owned(), sampling.left_out.to_string());
         }
+    }
+
+    fn send_process(&mut self) {
+        self.process.last_seen = clock::wall_ns();
+        self.describe();
         self.sender.push(Outgoing {
             topic: Topic::Processes,
             is_attachment: false,
@@ -441,6 +476,10 @@ impl Worker {
         self.send_process();
         let undelivered = self.sender.shutdown(stop.deadline.saturating_duration_since(Instant::now()));
         self.count_losses();
+        if !self.uncounted.is_empty() {
+            self.commit(&mut Vec::new());
+        }
+        self.count_taken();
         let shared = [
             self.shared.logs.report(&self.losses),
             self.shared.metrics.report(&self.losses),

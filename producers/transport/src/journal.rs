@@ -5,14 +5,15 @@
 //! is bounded by what the sender holds in memory and a file of each class.
 //!
 //! What counts is up to the owner: [`Journal::write`] returns [`Marks`], and whoever recovers the files passes the last ones that were noted down elsewhere.
-//! Records beyond them were never handed to the sender. Not synced: what was written outlives the program, not the machine.
+//! Records beyond them were never handed to the sender. Beside them the owner notes which records are [gone](Journal::gone): those are not sent again, as
+//! somebody counted them as lost, or they lie in the spool, from where they may yet be. Not synced: what was written outlives the program, not the machine.
 
 use crate::queue::{ATTACHMENTS, CLASSES, class};
 use crate::spool::files::{CLASS_NAMES, create_new};
 use crate::spool::segment::{self, Next};
 use crate::spool::{self, Spool};
-use crate::{Hold, Outgoing};
-use std::collections::VecDeque;
+use crate::{Hold, Outgoing, Place};
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -75,8 +76,11 @@ struct Part {
     file: Option<File>,
     number: u64,
     bytes: u64,
+    records: u32,
     /// Each record in it that is on its way has one.
     hold: Hold,
+    /// Records in it that are not to be sent any more.
+    gone: BTreeSet<u32>,
 }
 
 impl Journal {
@@ -103,11 +107,30 @@ impl Journal {
             let part = self.part(class_to_write)?;
             part.append(&buffer)?;
             for record in records.iter_mut().filter(|record| class(record) == class_to_write) {
-                record.hold = part.hold.share();
+                record.hold = part.hold.share(Place { number: part.number, index: part.records });
+                part.records += 1;
             }
             self.marks.0[class_to_write] = Mark { number: part.number, bytes: part.bytes };
         }
         Ok(self.marks)
+    }
+
+    /// The records at `places` are not to be sent any more. That counts once [`Journal::gone`] is noted.
+    pub fn forget(&mut self, places: &[Place]) {
+        for place in places {
+            // In a file that went there is nothing left to be sent.
+            let part = self.classes.iter_mut().flatten().find(|part| part.number == place.number);
+            if let Some(part) = part {
+                part.gone.insert(place.index);
+            }
+        }
+    }
+
+    /// Records that are not to be sent any more, of the files that there are.
+    #[must_use]
+    pub fn gone(&self) -> Vec<Place> {
+        let parts = self.classes.iter().flatten();
+        parts.flat_map(|part| part.gone.iter().map(|index| Place { number: part.number, index: *index })).collect()
     }
 
     /// Removes the files whose records all reached their end.
@@ -122,11 +145,8 @@ impl Journal {
             // Not the first ones alone: while the server is away one batch stays in flight, and those behind it are shed or go to the spool.
             parts.retain(|part| {
                 let is_done = part.file.is_none() && part.hold.is_alone();
-                if is_done {
-                    // One that cannot be removed is found by the next run, and its records are sent again: block ids make that safe.
-                    let _ = fs::remove_file(&part.path);
-                }
-                !is_done
+                // One that cannot be removed is kept in mind, with what is gone of it.
+                !(is_done && is_removed(&part.path))
             });
         }
     }
@@ -161,10 +181,15 @@ impl Journal {
             }
             self.next_number += 1;
             let bytes = segment::MAGIC.len() as u64;
-            parts.push_back(Part { path, file: Some(file), number, bytes, hold: Hold::new() });
+            let (hold, gone) = (Hold::new(), BTreeSet::new());
+            parts.push_back(Part { path, file: Some(file), number, bytes, records: 0, hold, gone });
         }
         Ok(parts.back_mut().expect("it goes on, or was just made"))
     }
+}
+
+fn is_removed(path: &Path) -> bool {
+    fs::remove_file(path).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true)
 }
 
 impl Part {
@@ -191,11 +216,12 @@ pub struct Found {
     pub damaged: u64,
 }
 
-/// Reads what counts of the journal `id` in `dir`.
+/// Reads what counts of the journal `id` in `dir`, but for what is `gone`.
 ///
 /// # Errors
 /// The directory cannot be read. What is wrong with single files is counted.
-pub fn read(dir: &Path, id: &str, marks: Marks) -> io::Result<Found> {
+pub fn read(dir: &Path, id: &str, marks: Marks, gone: &[Place]) -> io::Result<Found> {
+    let gone: BTreeSet<Place> = gone.iter().copied().collect();
     let mut parts = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -208,14 +234,13 @@ pub fn read(dir: &Path, id: &str, marks: Marks) -> io::Result<Found> {
     }
     parts.sort();
     let mut found = Found::default();
-    for (class, _, path, bytes_max) in parts {
-        let before = found.records.len();
-        if !matches!(read_part(&path, bytes_max, &mut found.records), Ok(true)) {
+    for (class, number, path, bytes_max) in parts {
+        let mut records = Vec::new();
+        if !matches!(read_part(&path, bytes_max, &mut records), Ok(true)) {
             found.damaged += 1;
         }
-        for record in &mut found.records[before..] {
-            record.is_attachment = class == ATTACHMENTS;
-        }
+        let left = (0..).zip(records).filter(|(index, _)| !gone.contains(&Place { number, index: *index }));
+        found.records.extend(left.map(|(_, record)| Outgoing { is_attachment: class == ATTACHMENTS, ..record }));
     }
     Ok(found)
 }
@@ -354,7 +379,7 @@ mod tests {
         let later = journal.write(&mut second).unwrap();
         let mut third = [record(Topic::Spans, 5, 600_000)];
         let last = journal.write(&mut third).unwrap();
-        let read = |marks: Marks| read(dir.path(), "id", Marks::from_bytes(&marks.to_bytes())).unwrap();
+        let read = |marks: Marks| read(dir.path(), "id", Marks::from_bytes(&marks.to_bytes()), &[]).unwrap();
         assert!(numbers(&read(Marks::default())).is_empty());
         assert_eq!(numbers(&read(noted)), [2, 1]);
         assert_eq!(numbers(&read(later)), [2, 4, 1, 3]);
@@ -383,8 +408,30 @@ mod tests {
         let path = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        let found = read(dir.path(), "id", marks).unwrap();
+        let found = read(dir.path(), "id", marks, &[]).unwrap();
         assert_eq!((numbers(&found), found.damaged), (vec![1], 1));
+    }
+
+    #[test]
+    fn what_is_gone_is_not_sent_again_and_needs_no_note_once_its_file_went() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::new(dir.path(), "id");
+        let mut logs = [record(Topic::Logs, 1, 10), record(Topic::Logs, 2, 10)];
+        let mut spans = [record(Topic::Spans, 3, 200_000), record(Topic::Spans, 4, 10)];
+        journal.write(&mut logs).unwrap();
+        journal.write(&mut spans).unwrap();
+        let mut later = [record(Topic::Spans, 5, 10)];
+        let marks = journal.write(&mut later).unwrap();
+        let read = |gone: &[Place]| numbers(&read(dir.path(), "id", marks, gone).unwrap());
+        // A copy knows its place, and keeps no file.
+        let gone = [&logs[0], &spans[1], &later[0]].map(|record| record.clone().hold.place().unwrap());
+        journal.forget(&gone);
+        assert_eq!((read(&[]), read(&journal.gone())), (vec![1, 2, 3, 4, 5], vec![2, 3]));
+        drop((spans, later));
+        journal.trim();
+        assert_eq!((journal.gone(), read(&journal.gone())), (vec![gone[0]], vec![2]));
+        journal.forget(&gone);
+        assert_eq!(journal.gone(), [gone[0]]);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub use error::{Error, Result};
 pub use http::Http;
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
-pub use outgoing::{Hold, Outgoing, Rows};
+pub use outgoing::{Hold, Outgoing, Place, Rows};
 pub use queue::Queue;
 pub use recover::{Recovered, recover};
-pub use sender::{Options, Sender, Stats, Undelivered};
+pub use sender::{Losses, Options, Sender, Stats, Undelivered};

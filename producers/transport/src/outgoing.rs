@@ -20,33 +20,51 @@ pub struct Outgoing {
     pub hold: Hold,
 }
 
-/// Dropped when a record reached its end: it was acknowledged, refused or shed, or waits on disk. A copy of a record holds nothing.
+/// Dropped when a record reached its end: it was acknowledged, refused or shed, or waits on disk. A copy of a record holds nothing, and knows its place.
 #[derive(Debug, Default)]
-pub struct Hold(Option<Arc<()>>);
+pub struct Hold {
+    held: Option<Arc<()>>,
+    place: Option<Place>,
+}
+
+/// Where a record stands in a [journal](crate::journal).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file's number.
+    pub number: u64,
+    /// Which of the file's records it is, from 0.
+    pub index: u32,
+}
 
 impl Hold {
     /// A hold that can tell whether there are others.
     #[must_use]
     pub fn new() -> Self {
-        Self(Some(Arc::new(())))
+        Self { held: Some(Arc::new(())), place: None }
     }
 
-    /// The same once more.
+    /// The same once more, for the record at `place`.
     #[must_use]
-    pub fn share(&self) -> Self {
-        Self(self.0.clone())
+    pub fn share(&self, place: Place) -> Self {
+        Self { held: self.held.clone(), place: Some(place) }
+    }
+
+    /// Where the record stands in a journal, if it does.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.place
     }
 
     /// Whether nobody shares it any more.
     #[must_use]
     pub fn is_alone(&self) -> bool {
-        self.0.as_ref().is_none_or(|held| Arc::strong_count(held) == 1)
+        self.held.as_ref().is_none_or(|held| Arc::strong_count(held) == 1)
     }
 }
 
 impl Clone for Hold {
     fn clone(&self) -> Self {
-        Self(None)
+        Self { held: None, place: self.place }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The bounded queue: what waits to be sent, by how dear it is. No IO, no clock.
 
-use crate::{Outgoing, Rows};
+use crate::Outgoing;
 use framelake_wire::{Topic, batch};
 use std::collections::VecDeque;
 
@@ -31,7 +31,7 @@ impl Queue {
     /// Takes `record` in and returns what had to go for it: spans before metrics before attachments before
     /// logs, the oldest of a class first.
     /// That may be `record` itself, when everything else is dearer.
-    pub fn push(&mut self, record: Outgoing) -> Vec<Rows> {
+    pub fn push(&mut self, record: Outgoing) -> Vec<Outgoing> {
         let class = class(&record);
         if class == PROCESSES {
             // An upsert: the newest holds, so older ones need not travel.
@@ -48,7 +48,7 @@ impl Queue {
                 break;
             };
             self.waiting_bytes -= victim.held_bytes();
-            shed.extend(victim.rows);
+            shed.push(victim);
         }
         shed
     }
@@ -173,6 +173,7 @@ pub(crate) fn class(record: &Outgoing) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rows;
     use framelake_wire::{ProcessId, StreamId};
 
     /// A record of `topic` that is one row of the stream `number` and takes `KIB` in the queue.
@@ -194,8 +195,8 @@ mod tests {
 
     const KIB: usize = 1024;
 
-    fn shed_numbers(shed: &[Rows]) -> Vec<u8> {
-        shed.iter().map(|rows| rows.stream_id.as_bytes()[0]).collect()
+    fn shed_numbers(shed: &[Outgoing]) -> Vec<u8> {
+        shed.iter().map(|record| record.rows.expect("it holds rows").stream_id.as_bytes()[0]).collect()
     }
 
     #[test]
@@ -220,7 +221,7 @@ mod tests {
         let mut queue = Queue::new(4 * KIB);
         queue.push(record(Topic::Logs, 1));
         queue.push(record(Topic::Metrics, 2));
-        let flood: Vec<Rows> = (3..=8).flat_map(|number| queue.push(attachment(number))).collect();
+        let flood: Vec<Outgoing> = (3..=8).flat_map(|number| queue.push(attachment(number))).collect();
         assert_eq!(shed_numbers(&flood), [2, 3, 4, 5]);
         assert_eq!(shed_numbers(&queue.push(record(Topic::Metrics, 9))), [9]);
         assert_eq!(shed_numbers(&queue.push(record(Topic::Logs, 10))), [6]);

@@ -4,7 +4,7 @@ mod last;
 mod work;
 
 use crate::spool::{self, Held, Lost, Spool};
-use crate::{Deliver, Error, Outgoing, Queue, Result, Rows};
+use crate::{Deliver, Error, Outgoing, Place, Queue, Result, Rows};
 use framelake_wire::{StreamId, Topic};
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -79,6 +79,15 @@ pub struct Stats {
     pub spool_shared_with: u64,
 }
 
+/// What became of records that were not kept, taken together: whoever counts rows as lost knows which records of a [journal](crate::journal) they were in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Rows lost, by stream: shed or refused, or gone with a file of the spool.
+    pub rows: Vec<Rows>,
+    /// Records of a journal that were lost, or that the spool has now and may lose: the journal's are not to be sent any more.
+    pub gone: Vec<Place>,
+}
+
 /// What was still held when the sender ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undelivered {
@@ -110,6 +119,8 @@ struct State {
     queue: Queue,
     stats: Stats,
     losses: HashMap<StreamId, u64>,
+    /// Records of a journal that were lost, or written to the spool.
+    gone: Vec<Place>,
     /// Sent again when the other side comes back: it may have forgotten everything.
     latest_process: Option<Outgoing>,
     in_flight: Option<InFlight>,
@@ -167,6 +178,7 @@ impl Sender {
             queue: Queue::new(queue_bytes_max),
             stats: Stats::default(),
             losses: HashMap::new(),
+            gone: Vec::new(),
             latest_process: None,
             in_flight: None,
             spilling: Arc::default(),
@@ -215,11 +227,13 @@ impl Sender {
         self.shared.work.notify_one();
     }
 
-    /// Rows lost since the last call, by stream: shed or refused.
+    /// What was lost since the last call.
     #[must_use]
-    pub fn take_losses(&self) -> Vec<Rows> {
-        let losses = std::mem::take(&mut self.shared.lock().losses);
-        losses.into_iter().map(|(stream_id, count)| Rows { stream_id, count }).collect()
+    pub fn take_losses(&self) -> Losses {
+        let mut state = self.shared.lock();
+        let (rows, gone) = (std::mem::take(&mut state.losses), std::mem::take(&mut state.gone));
+        drop(state);
+        Losses { rows: rows.into_iter().map(|(stream_id, count)| Rows { stream_id, count }).collect(), gone }
     }
 
     /// What the other side would have recorded, where it said so since the last call and it differs from what it said before; the newest alone.
@@ -321,8 +335,11 @@ impl State {
 
     /// Queues `record`, and counts what is shed for it.
     fn push(&mut self, record: Outgoing) {
-        for rows in self.queue.push(record) {
-            self.shed(rows);
+        for record in self.queue.push(record) {
+            self.gone.extend(record.hold.place());
+            if let Some(rows) = record.rows {
+                self.shed(rows);
+            }
         }
         self.stats.queue_bytes_peak = self.stats.queue_bytes_peak.max(self.queue.bytes() as u64);
     }

@@ -148,7 +148,7 @@ fn nothing_is_lost_while_the_server_is_away_and_the_process_comes_again_when_it_
     let spans: Vec<u8> = kept.iter().filter(|(topic, _)| topic == Topic::Spans.name()).map(|(_, b)| b[0]).collect();
     assert_eq!(spans, (2..50).collect::<Vec<u8>>());
     assert_eq!(kept.iter().filter(|(topic, _)| topic == Topic::Processes.name()).count(), 1);
-    assert_eq!(sender.take_losses(), []);
+    assert_eq!(sender.take_losses().rows, []);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_batch_that_is_too_large_is_split_down_to_the_record_that_is() {
     }
     assert!(sender.flush(SOON));
     assert_eq!(first_bytes(&gateway.kept()), [2, 3, 4]);
-    assert_eq!(sender.take_losses(), [Rows { stream_id: StreamId::from_bytes([1; 16]), count: 1 }]);
+    assert_eq!(sender.take_losses().rows, [Rows { stream_id: StreamId::from_bytes([1; 16]), count: 1 }]);
     assert_eq!(sender.stats().refused_records, 1);
 }
 
@@ -183,7 +183,7 @@ fn refused_records_are_counted_and_not_sent_again() {
     spoiled.push(span(2, 100));
     assert!(spoiled.flush(SOON));
     assert_eq!(first_bytes(&gateway.kept()), [2]);
-    assert_eq!(spoiled.take_losses(), [Rows { stream_id: StreamId::from_bytes([1; 16]), count: 1 }]);
+    assert_eq!(spoiled.take_losses().rows, [Rows { stream_id: StreamId::from_bytes([1; 16]), count: 1 }]);
 }
 
 #[test]

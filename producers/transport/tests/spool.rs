@@ -4,10 +4,11 @@
 mod carrier;
 
 use carrier::Carrier;
-use framelake_transport::{Options, Outgoing, Rows, Sender, recover, spool};
+use framelake_transport::journal::{self, Journal};
+use framelake_transport::{Options, Outgoing, Place, Rows, Sender, recover, spool};
 use framelake_wire::{ProcessId, StreamId, Topic};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -85,7 +86,7 @@ fn sorted_numbers(kept: &[Outgoing], topic: Topic) -> Vec<u32> {
 }
 
 fn lost(sender: &Sender) -> u64 {
-    sender.take_losses().iter().map(|rows| rows.count).sum()
+    sender.take_losses().rows.iter().map(|rows| rows.count).sum()
 }
 
 /// Leaves `spans` on disk as a program that was killed would: files without an owner.
@@ -184,10 +185,66 @@ fn with_both_budgets_used_up_spans_are_shed_before_all_else_and_counted() {
     assert_eq!(numbers(&kept, Topic::Metrics), every_tenth);
     let spans = numbers(&kept, Topic::Spans);
     assert_eq!(spans.last(), Some(&999), "the oldest go first");
-    let losses = sender.take_losses();
+    let losses = sender.take_losses().rows;
     assert_eq!(losses, [Rows { stream_id: StreamId::from_bytes([SPANS; 16]), count: 1_000 - spans.len() as u64 }]);
     assert_eq!(sender.stats().shed_rows, losses[0].count);
     assert_eq!(sender.shutdown(SOON), Default::default());
+}
+
+/// What would be there after a kill: what a journal holds and is not gone, and what lies in the spool.
+fn after_a_kill(journal: &Path, marks: journal::Marks, gone: &[Place], spool: &Path) -> BTreeSet<u32> {
+    let mut left: BTreeSet<u32> =
+        journal::read(journal, "id", marks, gone).unwrap().records.iter().map(number).collect();
+    let (copy, carrier) = (tempfile::tempdir().unwrap(), Carrier::default());
+    for file in files(spool) {
+        fs::copy(&file, copy.path().join(file.file_name().unwrap())).unwrap();
+    }
+    recover(copy.path(), Box::new(carrier.clone()), SOON).unwrap();
+    left.extend(numbers(&carrier.kept(), Topic::Spans));
+    left
+}
+
+#[test]
+fn what_was_counted_as_lost_is_not_sent_again_from_a_journal() {
+    // With a spool that loses its oldest file now and then, and without one.
+    for spool_bytes in [Some(512 * KIB as u64), None] {
+        let (dir, in_spool) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let carrier = Carrier::away();
+        let sender = match spool_bytes {
+            Some(bytes) => start(&carrier, in_spool.path(), bytes),
+            None => Sender::start(Box::new(carrier.clone()), QUEUE_BYTES).unwrap(),
+        };
+        let mut journal = Journal::new(dir.path(), "id");
+        let mut counted = 0;
+        for round in 0..8 {
+            let mut spans: Vec<Outgoing> = (round * 100..round * 100 + 100).map(span).collect();
+            let marks = journal.write(&mut spans).unwrap();
+            for span in spans {
+                match spool_bytes {
+                    Some(_) => push(&sender, span),
+                    None => sender.push(span),
+                }
+            }
+            // Until the thread writes no more.
+            let mut stats = sender.stats();
+            loop {
+                std::thread::sleep(Duration::from_millis(20));
+                let now = sender.stats();
+                if (now.spilled_records, now.shed_rows) == (stats.spilled_records, stats.shed_rows) {
+                    break;
+                }
+                stats = now;
+            }
+            let losses = sender.take_losses();
+            counted += losses.rows.iter().map(|rows| rows.count).sum::<u64>();
+            journal.forget(&losses.gone);
+            journal.trim();
+            let left = after_a_kill(dir.path(), marks, &journal.gone(), in_spool.path());
+            assert_eq!(left.len() as u64 + counted, (u64::from(round) + 1) * 100);
+        }
+        assert!(counted > 100, "{counted}");
+        let _ = sender.shutdown(Duration::ZERO);
+    }
 }
 
 #[test]
@@ -206,7 +263,7 @@ fn a_flood_of_attachments_costs_no_line_in_memory_or_on_disk() {
     assert_eq!(numbers(&of(LOGS), Topic::Logs), (0..300).collect::<Vec<_>>());
     let kept = numbers(&of(ATTACHMENTS), Topic::Logs);
     assert!(kept.is_sorted() && kept.last() == Some(&299), "the oldest go first: {kept:?}");
-    assert_eq!(sender.take_losses(), [Rows { stream_id: attachments, count: 300 - kept.len() as u64 }]);
+    assert_eq!(sender.take_losses().rows, [Rows { stream_id: attachments, count: 300 - kept.len() as u64 }]);
     assert_eq!(sender.shutdown(SOON), Default::default());
 }
 
@@ -464,7 +521,7 @@ proptest! {
         let undelivered = sender.shutdown(timeout);
         prop_assert_eq!(undelivered.spooled_records, undelivered.spooled_rows);
         let mut counted: BTreeMap<u8, u64> = BTreeMap::new();
-        for rows in sender.take_losses().into_iter().chain(undelivered.rows) {
+        for rows in sender.take_losses().rows.into_iter().chain(undelivered.rows) {
             *counted.entry(rows.stream_id.as_bytes()[0]).or_default() += rows.count;
         }
         // What is on disk the next run delivers.

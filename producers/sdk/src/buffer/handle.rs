@@ -31,6 +31,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     first_at: offset_of!(Buffer, first),
     lost_at: offset_of!(Buffer, lost),
     lost_count: Lost::COUNT,
+    buckets: crate::aggregate::BUCKETS,
 };
 
 // SAFETY: `Buffer` is both, and the count is atomic.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+const ROUNDS: u64 = 12;
 static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
 
 /// What is done at each step.
@@ -75,11 +76,12 @@ fn round(number: u64) {
     span!("round", number);
     drop(span_guard!("inner"));
     log!(Level::Info, "round {} of {}", number, "x".repeat(1_000).as_str());
+    crate::counter!("rounds", "1", 1);
+    crate::histogram!("size", "1", number as f64 + 1.0);
 }
 
 #[test]
 fn killed_at_each_step_of_a_drain_a_process_leaves_each_event_once() {
-    const ROUNDS: u64 = 12;
     let _one = crate::RECORDS.lock();
     let dir = tempfile::tempdir().unwrap();
     let server = Server::default();
@@ -104,6 +106,7 @@ fn killed_at_each_step_of_a_drain_a_process_leaves_each_event_once() {
         for () in asked {
             if crate::clock::recording() != crate::clock::OFF {
                 span!("asked");
+                crate::attach(format!("before round {number}"), "text/plain", vec![b'x'; 10_000]).unwrap();
                 for _ in 0..ROUNDS {
                     round(number);
                     number += 1;
@@ -179,6 +182,7 @@ fn check(shot: &Shot, recovered: &[Vec<u8>]) {
     let mut next: BTreeMap<StreamId, (u64, u64)> = BTreeMap::new();
     let mut lines = Vec::new();
     let mut spans: BTreeMap<StreamId, (BTreeSet<u64>, u64)> = BTreeMap::new();
+    let (mut counted, mut observed, mut sum, mut attached) = (0, 0, 0.0, Vec::new());
     for ((stream, sequence), block) in &blocks {
         let header = &block.header;
         let (expected, ordinal) = next.entry(*stream).or_default();
@@ -197,8 +201,29 @@ fn check(shot: &Shot, recovered: &[Vec<u8>]) {
             let (ordinals, next) = spans.entry(*stream).or_default();
             assert!(rows.ordinal.iter().all(|ordinal| ordinals.insert(*ordinal)), "a span twice {at}");
             *next = header.first_ordinal + header.ordinal_count;
+        } else if header.kind == StreamKind::METRIC {
+            let metrics = decode::metrics(block).unwrap();
+            for row in 0..metrics.ordinal.len() {
+                let count = metrics.args.number(metrics.site[row], metrics.event[row], 1).unwrap() as u64;
+                if metrics.sites[metrics.site[row] as usize].name == "rounds" {
+                    assert_eq!(metrics.value[row], count as f64, "{at}");
+                    counted += count;
+                } else {
+                    observed += count;
+                    sum += metrics.value[row] * count as f64;
+                }
+            }
+        } else if header.kind == StreamKind::ATTACHMENT {
+            let rows = decode::attachments(block).unwrap();
+            assert!((0..rows.ordinal.len()).all(|row| rows.part_bytes(row) == [b'x'; 10_000]));
+            attached.extend((0..rows.ordinal.len()).map(|row| rows.name(row).to_owned()));
         }
     }
+    let mean = (shot.written + 1) as f64 / 2.0;
+    assert_eq!((counted, observed), (shot.written, shot.written), "{at}");
+    assert!((sum - mean * shot.written as f64).abs() < 0.5, "{sum} {at}");
+    let expected = (0..shot.written / ROUNDS).map(|ask| format!("before round {}", ask * ROUNDS));
+    assert!(attached.iter().cloned().eq(expected), "{attached:?} {at}");
     assert!(lines.iter().copied().eq(0..shot.written), "{} of {} lines {at}", lines.len(), shot.written);
     for (ordinals, next) in spans.into_values() {
         assert_eq!(ordinals.len() as u64, next, "{at}");

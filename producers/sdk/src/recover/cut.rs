@@ -1,6 +1,9 @@
 //! What the threads of a dead process had written and nobody had sealed, made into blocks. No IO.
 
 use super::image::{Image, Written};
+use crate::aggregate;
+use crate::attachment;
+use crate::crash::attached;
 use crate::crash::names::Found;
 use crate::crash::state::{State, StreamState, ThreadState};
 use crate::event::Lost;
@@ -10,10 +13,13 @@ use crate::report::Stats;
 use crate::sampler::Window;
 use crate::stream::{Destination, Encode, Outlet, Stream};
 use framelake_transport::Outgoing;
-use framelake_wire::encode::{self, Known, PropertiesId, Saved, SiteId, SpanEncoder, ThreadId};
+use framelake_wire::encode::{
+    self, Attachment, AttachmentEncoder, Known, PropertiesId, Saved, SiteId, SpanEncoder, ThreadId,
+};
 use framelake_wire::raw::Raw;
 use framelake_wire::{Arg, Process, StreamKind, TimeMap, TimeSample};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// A recovered process ended this way.
 const EXIT_REASON: &str = "crash";
@@ -21,8 +27,11 @@ const EXIT_REASON: &str = "crash";
 const REVISIONS_MORE: u64 = 1_000;
 /// The end sample is made up, at least this far from the last real one.
 const WINDOW_NS_MIN: f64 = 10_000_000.0;
-/// More at one place were never lost: the count is damaged.
+/// More at one place were never lost, nor counted: the number is damaged.
 const LOST_MAX: u64 = 1 << 40;
+/// How far beyond what is known an event may lie: before the recording began, where its thread was held up, and after the files were last written, which the
+/// system notes late of a mapped one. Ten minutes: far less than a damaged tick is off, as a rule, and far more than any drain is late.
+const SLACK_NS: f64 = 600e9;
 
 /// What a recovery made.
 #[derive(Debug, Default)]
@@ -56,19 +65,31 @@ impl encode::Dictionary for Names<'_> {
     }
 }
 
+/// What is left of a process.
+pub(super) struct Left<'a> {
+    pub(super) image: Option<&'a Image<'a>>,
+    pub(super) state: &'a State,
+    pub(super) found: &'a Found,
+    pub(super) attached: &'a [attached::Found],
+    /// When its files were last written, in nanoseconds of UTC.
+    pub(super) written_ns: i64,
+}
+
 struct Thread {
     id: ThreadId,
+    incarnation: u64,
     written: Written,
     losses: Losses,
     lost: [u64; Lost::COUNT],
     spans: Stream<SpanEncoder>,
 }
 
-/// The blocks of what `image` has behind `state`, and the last `Process` record. `measured` is asked for the rate of a clock (ticks per nanosecond) where the
+/// The blocks of what there is behind the state, and the last `Process` record. `measured` is asked for the rate of a clock (ticks per nanosecond) where the
 /// process had not yet measured it.
 ///
 /// A process that was killed has no end sample: times behind its last one are extrapolated by the rate it knew.
-pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measured: impl Fn(&str) -> f64) -> Cut {
+pub(super) fn cut(left: &Left<'_>, measured: impl Fn(&str) -> f64) -> Cut {
+    let &Left { image, state, found, attached, written_ns } = left;
     let mut cut = Cut::default();
     let Ok(mut process) = Process::decode(&state.process) else {
         cut.damaged += 1;
@@ -76,8 +97,11 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
     };
     let mut names = Names { found, threads: state.names.clone() };
     let mut threads = threads(image, state, &mut names, &mut cut);
-    let last_tick = last_tick(&threads).max(state.newest.ticks);
-    let window = window(state, last_tick, measured);
+    let of_attachments: Vec<ThreadId> = attached.iter().map(|found| names.add(found)).collect();
+    let rate = if state.rate > 0.0 && state.rate.is_finite() { state.rate } else { measured(&state.clock_domain) };
+    let sound = sound(state, rate, written_ns);
+    let last_tick = last_tick(&threads, attached, &sound).max(state.newest.ticks);
+    let window = window(state, last_tick, rate);
     let map = TimeMap::new(window.begin, window.end, window.anchor_ns);
 
     let known = names.known();
@@ -88,6 +112,7 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
         frames: resumed(state, StreamKind::FRAME, known, &mut cut.damaged),
         asyncs: resumed(state, StreamKind::ASYNC, known, &mut cut.damaged),
     };
+    let mut attachments: Stream<AttachmentEncoder> = resumed(state, StreamKind::ATTACHMENT, known, &mut cut.damaged);
     let losses = losses(state);
     let (mut kinds, mut stats) = (BTreeMap::new(), Stats::default());
     let mut outlet = Outlet {
@@ -103,7 +128,7 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
     };
     let mut unread = 0;
     for thread in &mut threads {
-        let Thread { id, written, losses, lost, spans } = thread;
+        let Thread { id, written, losses, lost, spans, .. } = thread;
         let mut take = |ticks, event: Event<'_>| {
             let Some(event) = checked(event, known, found.sets.len(), &mut cut.damaged) else { return };
             match event {
@@ -124,7 +149,7 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
             spans.seal_full(&mut outlet);
         };
         for words in &written.pieces {
-            unread += u64::from(!reader::read(words, losses, &mut take));
+            unread += u64::from(!read_sound(words, losses, &sound, &mut take));
         }
         for what in Lost::ALL {
             losses.report(what, lost[what as usize], last_tick, &mut take);
@@ -134,6 +159,40 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
         spans.encoder.end_truncated(open, last_tick);
         spans.seal(&mut outlet);
     }
+    if let Some(image) = image {
+        for sum in image.sums(state.drain) {
+            // Of a thread that is gone all had been read.
+            let Some(thread) = threads.iter().find(|thread| thread.incarnation == sum.incarnation) else { continue };
+            let args = aggregate::row(sum.buckets, sum.bucket, sum.before, sum.sum, sum.count);
+            let event = Event::Metric { site: sum.of.site, properties: sum.of.properties, args: args.as_raw() };
+            let event = checked(event, known, found.sets.len(), &mut cut.damaged).filter(|_| sum.count <= LOST_MAX);
+            match event {
+                Some(event) => merge.add(last_tick, thread.id, event),
+                None => unread += 1,
+            }
+            if merge.is_full() {
+                merge.encode(&mut shared, &mut outlet);
+            }
+        }
+        let lost = image.attachments_lost().saturating_sub(state.attachments_lost);
+        if lost <= LOST_MAX {
+            attachments.encoder.dropped(lost);
+        }
+    }
+    for (found, thread) in attached.iter().zip(of_attachments) {
+        match &found.attachment {
+            Some(one) if sound.contains(&one.ticks) => {
+                let site = if (1..known.sites).contains(&one.site) { one.site } else { known.sites };
+                attachment::encode(&mut attachments, SiteId(site - 1), thread, one, &mut outlet);
+            }
+            _ => {
+                unread += 1;
+                attachments.seal_full(&mut outlet);
+                attachments.encoder.dropped(u64::from(Attachment::parts(found.file_bytes)));
+            }
+        }
+    }
+    attachments.seal(&mut outlet);
     merge.encode(&mut shared, &mut outlet);
     shared.logs.seal(&mut outlet);
     shared.metrics.seal(&mut outlet);
@@ -141,12 +200,12 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
     shared.asyncs.seal(&mut outlet);
 
     cut.damaged += unread;
-    let kinds = [stats.logs, stats.metrics, stats.spans, stats.async_spans, stats.frames];
+    let kinds = [stats.logs, stats.metrics, stats.spans, stats.async_spans, stats.frames, stats.attachments];
     cut.events = kinds.iter().map(|kind| kind.events).sum();
     let of_threads = threads.iter().filter_map(|thread| thread.spans.lost());
     let of_process =
-        [shared.logs.lost(), shared.metrics.lost(), shared.frames.lost(), shared.asyncs.lost()].into_iter().flatten();
-    for (stream_id, dropped) in of_threads.chain(of_process) {
+        [shared.logs.lost(), shared.metrics.lost(), shared.frames.lost(), shared.asyncs.lost(), attachments.lost()];
+    for (stream_id, dropped) in of_threads.chain(of_process.into_iter().flatten()) {
         let total = dropped + losses.get(&stream_id).copied().unwrap_or(0);
         let known = process.dropped.entry(stream_id).or_default();
         *known = total.max(*known);
@@ -163,6 +222,12 @@ pub(super) fn cut(image: Option<&Image<'_>>, state: &State, found: &Found, measu
 }
 
 impl Names<'_> {
+    /// A number for the thread that handed an attachment over.
+    fn add(&mut self, found: &attached::Found) -> ThreadId {
+        self.threads.push(found.attachment.as_ref().map(|one| one.thread.clone()).unwrap_or_default());
+        ThreadId(self.threads.len() as u32 - 1)
+    }
+
     fn known(&self) -> Known {
         // One call site more, for all that are unknown.
         Known { sites: self.found.sites.len() as u32 + 1, threads: self.threads.len() as u32 }
@@ -186,6 +251,7 @@ fn threads(image: Option<&Image<'_>>, state: &State, names: &mut Names<'_>, cut:
             _ => (Written::default(), read.map(|read| read.lost).unwrap_or_default()),
         };
         cut.damaged += u64::from(written.is_cut_off);
+        let incarnation = slot.as_ref().map_or(0, |slot| slot.incarnation);
         let id = ThreadId(read.map_or(names.threads.len() as u32, |read| read.name));
         if read.is_none() {
             names.threads.extend(slot.map(|slot| (slot.name, slot.number)));
@@ -196,22 +262,54 @@ fn threads(image: Option<&Image<'_>>, state: &State, names: &mut Names<'_>, cut:
         };
         // Of one that ended nothing is left to report; its slot may not say so yet.
         let losses = Losses(read.map(|read| read.lost).unwrap_or_default());
-        threads.push(Thread { id, written, losses, lost, spans });
+        let incarnation = read.map_or_else(|| incarnation, |read| read.incarnation);
+        threads.push(Thread { id, incarnation, written, losses, lost, spans });
     }
     threads
 }
 
-fn last_tick(threads: &[Thread]) -> u64 {
-    let mut last = 0;
-    for words in threads.iter().flat_map(|thread| &thread.written.pieces) {
-        reader::read(words, &mut Losses::default(), &mut |ticks, _| last = last.max(ticks));
-    }
-    last
+/// The ticks that an event of this recording can have. Of a counter that was set back since the last drain it takes those from before the jump alone.
+fn sound(state: &State, rate: f64, written_ns: i64) -> RangeInclusive<u64> {
+    let slack = (SLACK_NS * rate) as u64;
+    let since = written_ns.saturating_sub(state.newest.wall_ns).max(0);
+    let first = state.first_ticks.min(state.newest.ticks).saturating_sub(slack);
+    first..=state.newest.ticks.saturating_add((since as f64 * rate) as u64).saturating_add(slack)
 }
 
-fn window(state: &State, last_tick: u64, measured: impl Fn(&str) -> f64) -> Window {
+/// As [`reader::read`]; an event whose ticks cannot be is taken for one that is torn, and ends what can be read.
+fn read_sound(
+    words: &[u64],
+    losses: &mut Losses,
+    sound: &RangeInclusive<u64>,
+    take: &mut impl FnMut(u64, Event<'_>),
+) -> bool {
+    // What the events behind it say was lost is not passed on, and so not known.
+    let mut passed_on = *losses;
+    let mut is_sound = true;
+    let is_whole = reader::read(words, losses, &mut |ticks, event| {
+        is_sound &= sound.contains(&ticks);
+        if is_sound {
+            if let Event::Lost { what, count } = event {
+                passed_on.0[what as usize] += count;
+            }
+            take(ticks, event);
+        }
+    });
+    *losses = passed_on;
+    is_whole && is_sound
+}
+
+fn last_tick(threads: &[Thread], attached: &[attached::Found], sound: &RangeInclusive<u64>) -> u64 {
+    let mut last = 0;
+    for words in threads.iter().flat_map(|thread| &thread.written.pieces) {
+        read_sound(words, &mut Losses::default(), sound, &mut |ticks, _| last = last.max(ticks));
+    }
+    let of_attachments = attached.iter().filter_map(|found| Some(found.attachment.as_ref()?.ticks));
+    of_attachments.filter(|ticks| sound.contains(ticks)).fold(last, u64::max)
+}
+
+fn window(state: &State, last_tick: u64, rate: f64) -> Window {
     let begin = state.newest;
-    let rate = if state.rate > 0.0 && state.rate.is_finite() { state.rate } else { measured(&state.clock_domain) };
     let ticks = last_tick.saturating_sub(begin.ticks).max((WINDOW_NS_MIN * rate) as u64);
     let elapsed = (ticks as f64 / rate) as i64;
     let end = TimeSample {
@@ -294,3 +392,6 @@ fn checked<'a>(event: Event<'a>, known: Known, sets: usize, damaged: &mut u64) -
         other => other,
     })
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -4,6 +4,7 @@ use crate::buffer::LAYOUT;
 use crate::chunk::{CHUNK_BYTES, CHUNK_WORDS, HEADER_BYTES};
 use crate::crash::state::{Position, ThreadState};
 use crate::event::Lost;
+use crate::mapping::sums::{self, Header, Of, SUMS_AT};
 use crate::mapping::{self, BUFFER_AT, FileHeader, MAGIC, NAME_BYTES_MAX, PAGE, SlotHeader};
 use std::mem::offset_of;
 
@@ -26,10 +27,26 @@ pub(super) struct Image<'a> {
     bytes: &'a [u8],
     slots: u64,
     chunks: u64,
+    buckets: u64,
     base: u64,
     cursor_at: usize,
     first_at: usize,
     lost_at: usize,
+}
+
+/// What a thread added up and nobody had read.
+#[derive(Debug, PartialEq)]
+pub(super) struct Sum {
+    pub(super) incarnation: u64,
+    pub(super) of: Of,
+    /// How many buckets it is one of.
+    pub(super) buckets: usize,
+    pub(super) bucket: usize,
+    /// The sum as far as it was read.
+    pub(super) before: u64,
+    pub(super) sum: u64,
+    /// Of how many events that is more.
+    pub(super) count: u64,
 }
 
 /// The buffer of a thread.
@@ -76,6 +93,7 @@ impl<'a> Image<'a> {
             bytes,
             slots: number(offset_of!(FileHeader, slots))?,
             chunks: number(offset_of!(FileHeader, chunks))?,
+            buckets: number(offset_of!(FileHeader, buckets))?,
             base: word(bytes, offset_of!(FileHeader, base))?,
             cursor_at: number(offset_of!(FileHeader, cursor_at))? as usize,
             first_at: number(offset_of!(FileHeader, first_at))? as usize,
@@ -85,6 +103,7 @@ impl<'a> Image<'a> {
         let losses = number(offset_of!(FileHeader, lost_count))?;
         let sane = image.slots <= COUNT_MAX
             && image.chunks <= COUNT_MAX
+            && image.buckets == LAYOUT.buckets as u64
             && losses == LAYOUT.lost_count as u64
             && fields.iter().all(|at| BUFFER_AT + at + 8 <= PAGE);
         sane.then_some(image)
@@ -93,6 +112,33 @@ impl<'a> Image<'a> {
     /// The buffers that are to be recovered.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + use<'a, '_> {
         (0..self.slots as usize).filter_map(|number| self.slot(number))
+    }
+
+    /// Parts of attachments that found no room.
+    pub(super) fn attachments_lost(&self) -> u64 {
+        word(self.bytes, offset_of!(FileHeader, attachments_lost)).unwrap_or(0)
+    }
+
+    /// What was added up beyond what `drain` had read.
+    pub(super) fn sums(&self, drain: u64) -> impl Iterator<Item = Sum> + use<'a, '_> {
+        let at = mapping::sums_at(self.slots as usize, self.chunks as usize);
+        sums::places(at, self.buckets as usize).flat_map(move |(at, buckets)| self.sums_at(at, buckets, drain))
+    }
+
+    fn sums_at(&self, at: usize, buckets: usize, drain: u64) -> impl Iterator<Item = Sum> + use<'a> {
+        let place = self.bytes.get(at..).and_then(|rest| rest.get(..sums::place_bytes(buckets))).unwrap_or_default();
+        let incarnation = word(place, offset_of!(Header, incarnation)).unwrap_or(0);
+        let field = |field: usize| half(place, offset_of!(Header, of) + field).unwrap_or(0);
+        let of = Of { site: field(offset_of!(Of, site)), properties: field(offset_of!(Of, properties)) };
+        let copy = 1 + (drain % 2) as usize;
+        let number = move |copy: usize, bucket: usize, of: usize| {
+            word(place, SUMS_AT + ((copy * buckets + bucket) * 2 + of) * 8).unwrap_or(0)
+        };
+        (0..if incarnation == 0 { 0 } else { buckets }).filter_map(move |bucket| {
+            let count = number(0, bucket, 1).wrapping_sub(number(copy, bucket, 1));
+            let (before, sum) = (number(copy, bucket, 0), number(0, bucket, 0));
+            (count > 0).then_some(Sum { incarnation, of, buckets, bucket, before, sum, count })
+        })
     }
 
     fn slot(&self, number: usize) -> Option<Slot> {

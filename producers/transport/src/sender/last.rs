@@ -77,6 +77,7 @@ pub(super) fn keep(shared: &Shared) -> Undelivered {
                 rest[..written].iter().filter_map(|record| record.rows).map(|r| r.count).sum::<u64>();
         }
     }
+    shared.lock().gone.extend(rest[..written].iter().filter_map(|record| record.hold.place()));
     for record in &rest[written..] {
         undelivered.records += 1;
         undelivered.bytes += record.bytes.len() as u64;

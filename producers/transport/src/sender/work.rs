@@ -175,6 +175,7 @@ impl Work {
             let mut state = shared.lock();
             for record in &records[..written.records] {
                 state.queue.release(record);
+                state.gone.extend(record.hold.place());
             }
             state.spilling = Arc::default();
             let count = records.len();
@@ -321,6 +322,7 @@ impl Work {
     fn refused(&mut self, record: &Outgoing, from: Origin, reason: &str) {
         let mut state = self.shared.lock();
         state.stats.refused_records += 1;
+        state.gone.extend(record.hold.place());
         if let Some(rows) = record.rows {
             state.stats.refused_rows += rows.count;
             // An earlier run's streams are none of this process's.

@@ -544,6 +544,23 @@ impl Args {
         }
     }
 
+    /// As [`Args::get`], as a number: integers beyond 2^53 rounded, `None` for what is none.
+    #[must_use]
+    pub fn number(&self, site: u32, event: u32, index: usize) -> Option<f64> {
+        match self.get(site, event, index) {
+            Arg::I8(value) => Some(f64::from(value)),
+            Arg::I16(value) => Some(f64::from(value)),
+            Arg::I32(value) => Some(f64::from(value)),
+            Arg::I64(value) => Some(value as f64),
+            Arg::U64(value) => Some(value as f64),
+            Arg::F32(value) => Some(f64::from(value)),
+            Arg::F64(value) => Some(value),
+            Arg::Bool(value) => Some(f64::from(u8::from(value))),
+            Arg::Char(value) => Some(f64::from(u32::from(value))),
+            Arg::None | Arg::Str(_) | Arg::Text(_) => None,
+        }
+    }
+
     /// The first arguments of all events of call site `site` as numbers: integers beyond 2^53 rounded, `None` where they are none.
     pub(crate) fn first_numbers(&self, site: usize) -> Option<Vec<f64>> {
         let Some(Column::Words(code, words)) = self.columns.get(site)?.first() else { return None };
