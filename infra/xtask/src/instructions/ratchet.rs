@@ -104,7 +104,8 @@ impl Ratchet {
         let mut text = format!("{HEAD}compiler = {}\n", quoted(compiler));
         for (&operation, &count) in counts {
             let before = self.operation.get(operation).cloned();
-            let rose = before.as_ref().is_some_and(|before| count > before.instructions + tolerance(before.instructions));
+            let rose =
+                before.as_ref().is_some_and(|before| count > before.instructions + tolerance(before.instructions));
             let is_new = before.is_none();
             let Entry { note: note_before, excused, .. } = before.unwrap_or_default();
             if rose && note.is_none() {
