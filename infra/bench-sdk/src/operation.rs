@@ -18,6 +18,8 @@ pub enum Kind {
     Log1,
     /// A line with a u64, a string of 13 bytes and a u64.
     Log3,
+    /// A line with the same three as fields.
+    LogFields,
     /// The same three by their `Display`.
     LogDisplay,
     MetricInteger,
@@ -39,7 +41,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 19] = [
         Kind::Loop,
         Kind::Clock,
         Kind::Span,
@@ -47,6 +49,7 @@ impl Kind {
         Kind::StaticLog,
         Kind::Log1,
         Kind::Log3,
+        Kind::LogFields,
         Kind::LogDisplay,
         Kind::MetricInteger,
         Kind::MetricFloat,
@@ -71,6 +74,7 @@ impl Kind {
             Kind::StaticLog => "static log line",
             Kind::Log1 => "log, 1 argument",
             Kind::Log3 => "log, 3 arguments",
+            Kind::LogFields => "log, 3 fields",
             Kind::LogDisplay => "log, 3 arguments by Display",
             Kind::MetricInteger => "metric, i64",
             Kind::MetricFloat => "metric, f64",
@@ -90,7 +94,7 @@ impl Kind {
     pub fn events(self) -> (u64, u64) {
         match self {
             Kind::Span | Kind::AsyncSpan | Kind::SpanWork => (1, 0),
-            Kind::StaticLog | Kind::Log1 | Kind::Log3 | Kind::LogDisplay => (0, 1),
+            Kind::StaticLog | Kind::Log1 | Kind::Log3 | Kind::LogFields | Kind::LogDisplay => (0, 1),
             Kind::MetricInteger | Kind::MetricFloat | Kind::MetricTag => (0, 1),
             // Aggregated: how many events come of them is the subject's affair.
             Kind::Counter | Kind::Histogram => (0, 0),

@@ -27,6 +27,7 @@ pub const ALL: &[Subject] = &[
     FRAMELAKE_OFF,
     micromegas::MICROMEGAS,
     micromegas::MICROMEGAS_OFF,
+    tracing::BRIDGE,
     tracing::REGISTRY,
     tracing::FMT,
     tracing::OFF,

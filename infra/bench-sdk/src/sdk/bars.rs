@@ -94,6 +94,10 @@ pub(crate) fn bars(report: &Report) -> Vec<Bar> {
             bars.push(bar.with_floor(report.instructions.of("floor", name)));
         }
     }
+    for (kind, most, of) in [(Kind::Span, 0.5, "× the Registry"), (Kind::LogFields, 0.2, "× fmt")] {
+        let found = ratio(least("bridge", kind), least("tracing", kind));
+        bars.push(Bar::new(&format!("tracing into Framelake: {}", kind.title()), most, of, found));
+    }
     for (kind, most) in LIMITS {
         bars.push(Bar::new(kind.title(), most, "ns", least("framelake", kind)));
     }

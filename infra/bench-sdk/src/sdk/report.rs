@@ -57,10 +57,11 @@ pub(crate) fn ns_per_tick() -> f64 {
 }
 
 /// Columns of the tables, as subjects name them and as people do.
-const COLUMNS: [(&str, &str); 7] = [
+const COLUMNS: [(&str, &str); 8] = [
     ("floor", "floor"),
     ("framelake", "Framelake"),
     ("micromegas", "Micromegas"),
+    ("bridge", "tracing into Framelake"),
     ("tracing", "tracing"),
     ("fastrace", "fastrace"),
     ("puffin", "puffin"),
@@ -307,6 +308,7 @@ loop around the operation in them, not the reading of the clocks around the run.
 
 The floor reads the processor's counter and stores the event's bytes in the thread's own buffer, published for another thread; it has no call site and no switch.
 Micromegas has its dispatch and a sink that drops blocks; tracing's spans are those of its Registry, its events those of the fmt subscriber with a writer that drops them;
+Tracing into Framelake is the same with Framelake's subscriber in place of both.
 fastrace's reporter and puffin's sink drop what comes; tracy-client has no profiler connected. Spans of fastrace and puffin are below one that the run begins.
 tracy-client's lines with arguments are formatted by the caller, since it takes text only.
 ";

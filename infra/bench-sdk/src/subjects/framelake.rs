@@ -22,6 +22,7 @@ pub const FRAMELAKE: Subject = Subject {
         (Kind::StaticLog, static_log::OPERATION),
         (Kind::Log1, log_1::OPERATION),
         (Kind::Log3, log_3::OPERATION),
+        (Kind::LogFields, log_fields::OPERATION),
         (Kind::LogDisplay, log_display::OPERATION),
         (Kind::MetricInteger, metric_integer::OPERATION),
         (Kind::MetricFloat, metric_float::OPERATION),
@@ -42,7 +43,8 @@ pub const FRAMELAKE_OFF: Subject = Subject {
 
 struct Recording(Guard);
 
-fn start() -> anyhow::Result<Recording> {
+/// Starts it.
+pub(super) fn start() -> anyhow::Result<impl Running> {
     let guard = Builder::new()
         .level(Level::Info)
         // Far off: between runs it is drained by `flush`.
@@ -107,6 +109,9 @@ operation!(log_1, [] index, text => {
 });
 operation!(log_3, [] index, text => {
     info!("player {} joined {} after {} ms", index, text, index);
+});
+operation!(log_fields, [] index, text => {
+    info!(player = index, map = text, ms = index, "a player joined");
 });
 operation!(log_display, [] index, text => {
     info!("player {} joined {} after {} ms", Shown(index), Shown(text), Shown(index));

@@ -1,10 +1,10 @@
 //! `tracing`: spans with the Registry alone, events with the fmt subscriber and a writer that drops them.
 
-use super::Shown;
+use super::{Shown, framelake};
 use crate::operation::operation;
 use crate::{Kind, Nothing, Subject, compute};
 use std::hint::black_box;
-use tracing::{debug, info, info_span};
+use tracing::{Dispatch, debug, dispatcher, info, info_span};
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub(super) const REGISTRY: Subject = Subject {
@@ -31,8 +31,29 @@ pub(super) const FMT: Subject = Subject {
         (Kind::StaticLog, static_log::OPERATION),
         (Kind::Log1, log_1::OPERATION),
         (Kind::Log3, log_3::OPERATION),
+        (Kind::LogFields, log_fields::OPERATION),
         (Kind::LogDisplay, log_display::OPERATION),
         (Kind::DisabledLevel, disabled_level::OPERATION),
+    ],
+};
+
+/// The same into Framelake: its subscriber in place of the Registry and of fmt.
+pub(super) const BRIDGE: Subject = Subject {
+    name: "bridge",
+    start: || {
+        let running = framelake::start()?;
+        dispatcher::set_global_default(Dispatch::new(::framelake::tracing::subscriber()))?;
+        Ok(Box::new(running))
+    },
+    operations: &[
+        (Kind::Span, span::OPERATION),
+        (Kind::StaticLog, static_log::OPERATION),
+        (Kind::Log1, log_1::OPERATION),
+        (Kind::Log3, log_3::OPERATION),
+        (Kind::LogFields, log_fields::OPERATION),
+        (Kind::LogDisplay, log_display::OPERATION),
+        (Kind::DisabledLevel, disabled_level::OPERATION),
+        (Kind::SpanWork, span_work::OPERATION),
     ],
 };
 
@@ -59,6 +80,9 @@ operation!(log_1, [] index, text => {
 });
 operation!(log_3, [] index, text => {
     info!("player {} joined {} after {} ms", index, text, index);
+});
+operation!(log_fields, [] index, text => {
+    info!(player = index, map = text, ms = index, "a player joined");
 });
 operation!(log_display, [] index, text => {
     info!("player {} joined {} after {} ms", Shown(index), Shown(text), Shown(index));
