@@ -171,6 +171,7 @@ def extensions(r):
         length = natural(r)
         found.append((name, r.take(length)))
     need(sum(len(name.encode()) + len(value) for name, value in found) <= 4096, "extensions over their limit")
+    need(len({name for name, _ in found}) == count, "two extensions of one name")
     need(count == 0 or r.zigzag() == 0, "extensions in more than one run")
     return found
 

@@ -245,7 +245,7 @@ impl Buffer {
                     "a fresh chunk has room, and who writes on looked whether the old one has"
                 );
                 let cursor = self.cursor.load(Relaxed);
-                let ticks = clock::now(clock::recording());
+                let ticks = clock::now_as_last();
                 // SAFETY: there is room.
                 unsafe {
                     cursor.write(ticks << TAG_BITS | LOST);
@@ -347,5 +347,32 @@ mod tests {
         reader.settle(&buffer);
         reader.release(&buffer);
         assert_eq!(found, ["1", "1 Ends", "2 Logs", "2", "1 Ends", "2 Logs", "3", "4"]);
+    }
+
+    #[test]
+    fn losses_have_the_ticks_of_the_clock_also_when_recording_has_stopped() {
+        let _one = crate::RECORDS.lock();
+        chunk::set_budget(1024 * 1024);
+        clock::start_recording(clock::MONOTONIC, 0);
+        let buffer = Buffer::new(String::new(), 1);
+        record(&buffer, 1);
+        clock::stop_recording();
+        buffer.lose(Lost::Ends);
+        let before = clock::now(clock::MONOTONIC);
+        record(&buffer, 2);
+        let now = before..=clock::now(clock::MONOTONIC);
+
+        let (mut found, mut reader) = (Vec::new(), Reader::default());
+        let snapshot = reader.snapshot(&buffer);
+        reader.drain(snapshot, u64::MAX, 0, |ticks, event| {
+            if matches!(event, Event::Lost { .. }) {
+                found.push(now.contains(&ticks));
+            }
+        });
+        reader.settle(&buffer);
+        reader.release(&buffer);
+        assert_eq!(found, [true]);
+        clock::start_recording(clock::choose(), 0);
+        clock::stop_recording();
     }
 }

@@ -75,6 +75,11 @@ pub(crate) fn is_by_counter() -> bool {
     IS_BY_COUNTER.load(Relaxed)
 }
 
+/// The ticks now of the clock that events are stamped by, or were last: also where recording has stopped meanwhile.
+pub(crate) fn now_as_last() -> u64 {
+    now(if is_by_counter() { COUNTER } else { MONOTONIC })
+}
+
 /// Those of one generation are not taken for those of another before 67 million more went by.
 fn next_generation() -> u32 {
     (GENERATION.fetch_add(1, Relaxed) + 1) << GENERATION_SHIFT & GENERATION_MASK

@@ -36,8 +36,8 @@ pub(crate) struct Reader {
     read: u64,
     /// Losses passed on so far.
     losses: Losses,
-    /// Where the last drain stopped at a later event; 0 where it did not.
-    stopped: usize,
+    /// How far the buffer was written when the last drain stopped at a later event; 0 where it did not.
+    waited: usize,
     /// Chunks that were read to their end and not yet given back.
     passed: Vec<FreeChunk>,
 }
@@ -110,23 +110,31 @@ impl Reader {
         now: u64,
         mut take: impl FnMut(u64, Event<'_>),
     ) -> bool {
-        // What was waited for once is not waited for again, whatever its ticks are.
-        let until = if self.stopped != 0 && self.stopped == self.position { u64::MAX } else { until };
-        self.stopped = 0;
+        // What was there when the last drain stopped was waited for once, and is not again, whatever its ticks are. What came since is.
+        let mut waited = std::mem::take(&mut self.waited);
         while let Some(chunk) = self.chunk {
-            let (start, limit) = (chunk::start(chunk) as usize, chunk::limit(chunk) as usize);
-            if (start..=limit).contains(&snapshot.cursor) {
-                if !self.read_to(snapshot.cursor, until, &mut take) {
-                    return false;
+            let within = chunk::start(chunk) as usize..=chunk::limit(chunk) as usize;
+            let (end, next) = if within.contains(&snapshot.cursor) {
+                (snapshot.cursor, None)
+            } else {
+                // SAFETY: as in `snapshot`.
+                let header = unsafe { chunk.as_ref() };
+                let next = NonNull::new(header.next.load(Acquire)).expect("the writer went on from this chunk");
+                (header.end.load(Relaxed) as usize, Some(next))
+            };
+            let waited_here = match waited {
+                0 => self.position,
+                at if within.contains(&at) => {
+                    waited = 0;
+                    at
                 }
-                break;
-            }
-            // SAFETY: as in `snapshot`.
-            let header = unsafe { chunk.as_ref() };
-            let next = NonNull::new(header.next.load(Acquire)).expect("the writer went on from this chunk");
-            if !self.read_to(header.end.load(Relaxed) as usize, until, &mut take) {
+                _ => end,
+            };
+            if !(self.read_to(waited_here, u64::MAX, &mut take) && self.read_to(end, until, &mut take)) {
+                self.waited = snapshot.cursor;
                 return false;
             }
+            let Some(next) = next else { break };
             self.chunk = Some(next);
             self.position = chunk::start(next) as usize;
             self.restarts = 0;
@@ -187,9 +195,6 @@ impl Reader {
         };
         self.read += passed as u64;
         self.position += passed * 8;
-        if later {
-            self.stopped = self.position;
-        }
         !later
     }
 }
@@ -367,15 +372,22 @@ mod tests {
         assert_eq!(drain(5), (vec![], false));
         record(&buffer, [40]);
         // Whatever its clock says, an event is waited for once.
-        assert_eq!(drain(5), (vec![10, 20, 30, 40], true));
+        assert_eq!(drain(5), (vec![10, 20, 30], false));
+        assert_eq!(drain(5), (vec![40], true));
         record(&buffer, [50, 60]);
         assert_eq!(drain(50), (vec![50], false));
-        record(&buffer, 61..10_000);
-        assert_eq!(drain(60).0.len(), 9_940);
-        record(&buffer, 0..50_000);
-        let (found, all) = drain(40_000);
-        assert!(found.into_iter().eq(0..=40_000) && !all);
-        assert!(drain(49_999).0.into_iter().eq(40_001..50_000));
+        // Those that came since then have not been waited for, however busy the thread is.
+        record(&buffer, [61, 62]);
+        assert_eq!(drain(61), (vec![60, 61], false));
+        assert_eq!(drain(61), (vec![62], true));
+        // Beyond a chunk, too.
+        record(&buffer, 0..20_000);
+        let (found, all) = drain(10_000);
+        assert!(found.into_iter().eq(0..=10_000) && !all);
+        record(&buffer, 20_000..50_000);
+        let (found, all) = drain(30_000);
+        assert!(found.into_iter().eq(10_001..=30_000) && !all);
+        assert!(drain(0).0.into_iter().eq(30_001..50_000));
         assert_eq!(drain(0), (vec![], true));
         reader.release(&buffer);
     }

@@ -115,9 +115,9 @@ impl Text {
     #[inline(always)]
     fn begin(&self, buffer: &Buffer, head: &Head, attempt: usize) -> bool {
         let has_room = match attempt {
-            0 => buffer.has_room(ROOM_MIN) || buffer.make_room(ROOM_MIN / 8).is_some(),
             1 => buffer.next_chunk(),
-            _ => true,
+            // Also where the chunk was fresh for the attempt before: whoever recorded in the midst of that may have filled it.
+            _ => buffer.has_room(ROOM_MIN) || buffer.make_room(ROOM_MIN / 8).is_some(),
         };
         if has_room {
             self.open(buffer, head);
@@ -722,6 +722,7 @@ mod tests {
     use super::*;
     use crate::arg::{Formatted, Str};
     use crate::chunk;
+    use crate::event::SPAN_END;
     use crate::reader::{Event, Reader};
 
     /// Writes pieces of these lengths, and records between them where it says so.
@@ -774,6 +775,47 @@ mod tests {
             }
             kept
         }
+    }
+
+    /// Records lines of one word until the chunk has so many words left.
+    struct Fills<'a> {
+        buffer: &'a Buffer,
+        left: usize,
+    }
+
+    impl fmt::Display for Fills<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let _ = f.write_str(&piece(STRING_BYTES_MAX));
+            while self.buffer.text.is_open() || self.buffer.has_room((self.left + 1) * 8) {
+                let cursor = self.buffer.make_room(1).expect("a chunk has room for it");
+                // SAFETY: there is room.
+                unsafe { cursor.write(SPAN_END) };
+                self.buffer.publish(cursor.wrapping_add(1));
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn texts_that_are_too_long_stay_within_the_chunk_that_was_filled_while_they_were_formatted() {
+        let _one = crate::RECORDS.lock();
+        chunk::set_budget(1024 * 1024);
+        let buffer = Buffer::new(String::new(), 1);
+        let mut reader = Reader::default();
+        let long = piece(CHUNK_WORDS * 8 / 3);
+        for left in [0, 1, HEAD_WORDS, ROOM_MIN / 8] {
+            let fills = Fills { buffer: &buffer, left };
+            let args = (Str::new(&long), Str::new(&long), Formatted::Value(&fills));
+            line(&buffer, &args);
+            let snapshot = reader.snapshot(&buffer);
+            reader.drain(snapshot, u64::MAX, 0, |_, event| match event {
+                Event::End => {}
+                Event::Log { args, .. } => assert_eq!(args.count(), 3),
+                other => panic!("nobody recorded {other:?}"),
+            });
+            reader.settle(&buffer);
+        }
+        reader.release(&buffer);
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub struct Header {
     /// The greatest time of the rows.
     pub max_time: UnixNanos,
     /// What later versions say of a block and a reader may do without, by name, in the order in which it stands in the record: kept as it came by whoever
-    /// passes a block on. At most 16, and 4 KiB in all.
+    /// passes a block on. No two have one name; at most 16, and 4 KiB in all.
     pub extensions: Vec<(String, Vec<u8>)>,
 }
 
@@ -288,11 +288,14 @@ fn clock_domain(name: &str) -> Result<String> {
 fn extensions(reader: &mut Reader<'_>) -> Result<Vec<(String, Vec<u8>)>> {
     const FIELD: &str = "extensions";
     let count = Error::within(FIELD, avro::count(reader, FIELD)?, EXTENSIONS_MAX)?;
-    let mut extensions = Vec::with_capacity(count);
+    let mut extensions: Vec<(String, Vec<u8>)> = Vec::with_capacity(count);
     let mut left = EXTENSIONS_BYTES_MAX;
     for _ in 0..count {
         let name = avro::string(reader, FIELD)?;
         left -= Error::within(FIELD, name.len() as u64, left)?;
+        if extensions.iter().any(|(known, _)| known == name) {
+            return Err(Error::invalid(FIELD, format!("two of the name {name:?}")));
+        }
         let value = avro::bytes(reader, FIELD, left)?;
         left -= value.len();
         extensions.push((name.to_owned(), value.to_owned()));

@@ -182,7 +182,10 @@ fn contradictions_are_refused() {
     check(|header| header.kind = StreamKind::new("Span"), "kind");
     check(|header| header.kind = StreamKind::new(""), "kind");
     check(|header| header.clock_domain = "x".repeat(65), "clock_domain");
-    check(|header| header.extensions = vec![(String::new(), Vec::new()); EXTENSIONS_MAX + 1], "extensions");
+    let many = |header: &mut Header| {
+        header.extensions = (0..=EXTENSIONS_MAX).map(|number| (number.to_string(), Vec::new())).collect();
+    };
+    check(many, "extensions");
     check(|header| header.extensions = vec![("x".to_owned(), vec![0; EXTENSIONS_BYTES_MAX])], "extensions");
     let mut long = block.clone();
     long.payload = vec![0; PAYLOAD_BYTES_MAX + 1];
@@ -194,7 +197,7 @@ fn contradictions_are_refused() {
 
 /// Another encoding of the same pairs would be another checksum of the same block.
 #[test]
-fn extensions_come_in_one_run_or_not_at_all() {
+fn extensions_come_in_one_run_or_not_at_all_and_no_two_have_one_name() {
     let read = |bytes: &[u8]| {
         let mut reader = Reader::new(bytes);
         extensions(&mut reader).and_then(|found| reader.finish("extensions").map(|()| found.len()))
@@ -204,4 +207,6 @@ fn extensions_come_in_one_run_or_not_at_all() {
     assert_eq!(read(&[2, 2, b'a', 2, 7, 0]), Ok(1));
     assert!(read(&[2, 2, b'a', 2, 7, 2, 2, b'b', 0, 0]).is_err());
     assert!(read(&[1, 8, 2, b'a', 2, 7, 0]).is_err());
+    assert_eq!(read(&[4, 2, b'a', 2, 7, 2, b'b', 2, 7, 0]), Ok(2));
+    assert!(read(&[4, 2, b'a', 2, 7, 2, b'a', 2, 8, 0]).is_err());
 }

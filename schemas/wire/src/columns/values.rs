@@ -695,7 +695,8 @@ fn read_column(
             if number == 0 {
                 known.extend(bytes.take(1)?);
             }
-            let word = if number == 0 { known.last() } else { known.get(number as usize - 1) };
+            let before = |number: u64| usize::try_from(number - 1).ok().and_then(|place| known.get(place));
+            let word = if number == 0 { known.last() } else { before(number) };
             words.push(*word.ok_or_else(|| Error::invalid(FIELD, format!("word {number} of {}", known.len())))?);
         }
         return words_of(code, words);
