@@ -162,6 +162,10 @@ mod site;
 mod stream;
 mod sync;
 mod system;
+#[cfg_attr(
+    all(feature = "log", not(feature = "tracing")),
+    allow(dead_code, reason = "`Found::count` and `Found::none`: only of `tracing` a field may have no value")
+)]
 mod text;
 mod thread;
 mod wake;
