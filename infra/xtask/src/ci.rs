@@ -20,6 +20,9 @@ const PROFILE: [&str; 2] = ["--profile", "quick"];
 /// The SDK's features that record what a program says by other crates.
 const TAKEN_IN: &str = "framelake/log,framelake/metrics,framelake/tokio,framelake/tracing";
 
+/// The SDK's features that people turn on one by one, and none. Not `kafka`, which builds a library in C.
+const ALONE: [&str; 7] = ["", "log", "metrics", "off", "tls", "tokio", "tracing"];
+
 struct Steps {
     times: Vec<(&'static str, Duration)>,
 }
@@ -82,11 +85,12 @@ fn all(steps: &mut Steps) -> anyhow::Result<()> {
     steps.step("models of the hand-off between threads", models)?;
     steps.step("the SDK's bench, for a moment: nothing dropped", || crate::bench_sdk(&["--smoke".to_owned()]))?;
     steps.step("lints", || {
-        let clippy = |what: &[&str]| {
-            cargo("clippy").args(PROFILE).args(what).args(["--all-targets", "--", "--deny", "warnings"]).checked()
-        };
-        clippy(&["--workspace"])?;
-        clippy(&["--package", "framelake", "--features", TAKEN_IN])
+        let clippy =
+            |what: &[&str]| cargo("clippy").args(PROFILE).args(what).args(["--", "--deny", "warnings"]).checked();
+        clippy(&["--workspace", "--all-targets"])?;
+        clippy(&["--package", "framelake", "--all-targets", "--features", TAKEN_IN])?;
+        ALONE.iter().try_for_each(|feature| clippy(&["--package", "framelake", "--features", feature]))?;
+        clippy(&["--package", "framelake", "--no-default-features"])
     })?;
     steps.step("documentation", || {
         cargo("doc")

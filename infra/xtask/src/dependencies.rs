@@ -1,8 +1,12 @@
-//! The dependency rules of ARCHITECTURE.md, checked against what the manifests say (direct, non-dev dependencies).
+//! The dependency rules of ARCHITECTURE.md, checked against what the manifests say (direct, non-dev dependencies), and how many crates the SDK brings.
 
 use crate::shell::{Checked, cargo};
 use anyhow::bail;
 use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// Most crates that a program gets with the SDK as it is by default, its own among them and those that only run while it is built.
+const SDK_CRATES_MAX: usize = 40;
 
 #[derive(Debug, Deserialize)]
 struct Metadata {
@@ -34,11 +38,27 @@ pub(crate) fn check() -> anyhow::Result<()> {
             }
         }
     }
-    if broken.is_empty() {
-        println!("dependency rules hold in {} packages", metadata.packages.len());
-        return Ok(());
+    if !broken.is_empty() {
+        bail!("{}", broken.join("\n"));
     }
-    bail!("{}", broken.join("\n"))
+    println!("dependency rules hold in {} packages", metadata.packages.len());
+    let tree = cargo("tree").args(["--package", "framelake", "--edges", "normal", "--prefix", "none"]).output_text()?;
+    let crates = crates(&tree);
+    if crates.len() > SDK_CRATES_MAX {
+        let list = crates.into_iter().collect::<Vec<_>>().join("\n  ");
+        bail!("the SDK brings more than {SDK_CRATES_MAX} crates: make what is new a feature or do without\n  {list}");
+    }
+    println!("the SDK brings {} crates, of {SDK_CRATES_MAX} that it may", crates.len());
+    Ok(())
+}
+
+/// Name and version of each crate in what `cargo tree --prefix none` printed, which has some more than once.
+fn crates(tree: &str) -> BTreeSet<String> {
+    let named = tree.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        Some(format!("{} {}", words.next()?, words.next()?))
+    });
+    named.collect()
 }
 
 /// What may use anything: they measure or drive the whole.
@@ -86,7 +106,14 @@ fn broken_rule(package: &str, dependency: &str, optional: bool) -> Option<&'stat
 
 #[cfg(test)]
 mod tests {
-    use super::broken_rule;
+    use super::{broken_rule, crates};
+
+    #[test]
+    fn a_crate_counts_once_for_each_version() {
+        let tree = "framelake v0.1.0 (/framelake)\nsyn v3.0.10\nsyn v3.0.10 (*)\nsyn v2.0.1\nthiserror-impl v2.0.21 (proc-macro)\n";
+        let told: Vec<_> = crates(tree).into_iter().collect();
+        assert_eq!(told, ["framelake v0.1.0", "syn v2.0.1", "syn v3.0.10", "thiserror-impl v2.0.21"]);
+    }
 
     #[test]
     fn rules_refuse_what_they_name_and_nothing_else() {

@@ -131,6 +131,7 @@ mod builder;
 mod chunk;
 mod clock;
 mod control;
+#[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix a process forks, and says when it ends"))]
 mod crash;
 mod dictionary;
 mod environment;
@@ -144,6 +145,7 @@ mod level;
 mod loom_tests;
 #[cfg_attr(test, macro_use)]
 mod macros;
+#[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix a file is mapped: elsewhere making one is an error"))]
 mod mapping;
 mod merge;
 mod panic;
@@ -162,6 +164,10 @@ mod site;
 mod stream;
 mod sync;
 mod system;
+#[cfg_attr(
+    all(feature = "log", not(feature = "tracing")),
+    allow(dead_code, reason = "`Found::count` and `Found::none`: only of `tracing` a field may have no value")
+)]
 mod text;
 mod thread;
 mod wake;

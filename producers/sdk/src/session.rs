@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::control::Control;
-use crate::crash::{self, Crash};
+use crate::crash::Crash;
 use crate::recover::recover;
 use crate::report::{Report, Stats};
 use crate::sampling::Sampling;
@@ -224,13 +224,13 @@ fn at_exit_and_fork() {
         worker::stop_recording();
         FORKED.store(true, Relaxed);
         // Nothing but system calls: what the child's threads still store must not reach the parent's files.
-        crash::forked();
+        crate::crash::forked();
     }
     extern "C" fn end() {
         if let Some(session) = current() {
             let _ = session.stop(session.shutdown_timeout, "exit".to_owned());
         }
-        crash::at_exit();
+        crate::crash::at_exit();
     }
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {

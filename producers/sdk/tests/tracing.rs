@@ -138,7 +138,7 @@ fn an_event_is_a_line_with_its_fields_as_arguments() {
 }
 
 #[test]
-fn beyond_sixteen_fields_the_last_argument_has_the_rest() {
+fn beyond_sixteen_fields_the_last_argument_has_the_rest_under_a_name() {
     let work = || {
         info!(
             a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10, k = 11, l = 12, m = 13, n = 14,
@@ -149,14 +149,34 @@ fn beyond_sixteen_fields_the_last_argument_has_the_rest() {
             n = 14, o = 15, p = "sixteen", q = ?Some(17)
         );
         span.in_scope(|| {});
+        info!(
+            a = 1,
+            b = 2,
+            c = 3,
+            d = 4,
+            e = 5,
+            f = 6,
+            g = 7,
+            h = 8,
+            i = 9,
+            j = 10,
+            k = 11,
+            l = 12,
+            m = 13,
+            n = 14,
+            o = 15,
+            p = 16,
+            q = 17
+        );
     };
     by_both(work, |collector| {
-        assert_eq!(collector.messages(), ["many"]);
+        let of_fields = "a=1 b=2 c=3 d=4 e=5 f=6 g=7 h=8 i=9 j=10 k=11 l=12 m=13 n=14 o=15 p=16 q=17";
+        assert_eq!(collector.messages(), ["many", of_fields]);
         // The message is one of its sixteen.
         let args = &line_args(collector)[0];
-        assert_eq!((args["n"].as_str(), args[""].as_str()), ("14", "o=15 p=sixteen q=Some(17)"));
+        assert_eq!((args["n"].as_str(), args["..."].as_str()), ("14", "o=15 p=sixteen q=Some(17)"));
         let rows = thread_rows(collector);
-        assert_eq!((rows[0].of("o"), rows[0].of("")), ("15".into(), "p=sixteen q=Some(17)".into()));
+        assert_eq!((rows[0].of("o"), rows[0].of("...")), ("15".into(), "p=sixteen q=Some(17)".into()));
     });
 }
 

@@ -68,8 +68,8 @@ sites! {
 /// Measures the runtime each period of [`Builder::system_metrics`](crate::Builder::system_metrics) until it ends: its workers, its tasks, those that wait in the
 /// queue that workers share, and the share of the time that each worker was busy (where the target has 64-bit atomics). `name` is their tag `runtime`.
 ///
-/// A task of its own in the runtime shows when that ends. It waits for nothing else and is not among the tasks that are measured; with `tokio_unstable`
-/// [`hooks`] count it.
+/// A task of its own in the runtime shows when that ends. It waits for nothing else and is not among the tasks that are measured; but it waits in the queue
+/// until the runtime first runs it, and with `tokio_unstable` [`hooks`] count it.
 pub fn watch(runtime: &Handle, name: &str) {
     let metrics = Arc::new(runtime.metrics());
     let (left, name) = (Arc::downgrade(&metrics), name.to_owned());

@@ -19,7 +19,7 @@
 //!   made: until then the clock is not read for that.
 //!
 //! Numbers, `bool` and strings are stored as they are, everything else as the text that it prints. What has more than 16 fields keeps 15, and the others as one
-//! text `a=1 b=2` without a name. Framelake's [filter](crate::Builder::filter) says what is recorded: events by level and target, spans by target alone.
+//! text `a=1 b=2` under the name `...`. Framelake's [filter](crate::Builder::filter) says what is recorded: events by level and target, spans by target alone.
 //!
 //! Not kept: `follows_from`, and the span in which an event happened where that is not the one entered on its thread. Spans exited in another order than
 //! entered end in `thread_spans` once those within them have.

@@ -1,6 +1,7 @@
 //! The call sites of `tracing` as Framelake's: found by their address, made once.
 
 use crate::Level;
+use crate::interop::lines::REST;
 use crate::site::CallSite;
 use framelake_wire::raw::ARGS_MAX;
 use std::collections::BTreeMap;
@@ -119,7 +120,7 @@ impl Site {
         let mut names = fields.clone();
         if is_over {
             names.truncate(ARGS_MAX);
-            names[ARGS_MAX - 1] = "";
+            names[ARGS_MAX - 1] = REST;
         }
         let count = names.len();
         let level = level(metadata.level());
@@ -154,7 +155,7 @@ fn template(names: &[&str], message: Option<usize>) -> String {
         return format!("{{{message}}}");
     }
     let pair = |(index, name): (usize, &&str)| match *name {
-        "" => format!("{{{index}}}"),
+        REST => format!("{{{index}}}"),
         name => format!("{}={{{index}}}", name.replace('{', "{{").replace('}', "}}")),
     };
     names.iter().enumerate().map(pair).collect::<Vec<_>>().join(" ")
