@@ -174,7 +174,7 @@ mod wake;
 mod worker;
 
 /// Held by tests that record: a process has one recording at a time.
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 static RECORDS: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 // Behind the macros that it uses.
