@@ -65,13 +65,15 @@
 //! ```
 //!
 //! # Frames and files
-//! [`frame!`] marks where a frame ends and the next begins. [`attach`] records a file whole, such as a screenshot.
+//! [`frame!`] marks where a frame ends and the next begins. [`attach`] records a file whole, such as a screenshot, and returns the number that it has, or an
+//! error where nothing is recorded, or there is no room for it.
 //!
 //! ```
 //! # let png: Vec<u8> = vec![];
 //! framelake::frame!();
-//! // An error where nothing is recorded, or there is no room for it.
-//! let _ = framelake::attach("frame 569.png", "image/png", png);
+//! if let Ok(number) = framelake::attach("frame 569.png", "image/png", png) {
+//!     framelake::warn!("frame 569 was late, see attachment {number}");
+//! }
 //! ```
 //!
 //! # What is recorded, and where it goes
@@ -92,9 +94,79 @@
 //! # Ok::<(), framelake::Error>(())
 //! ```
 //!
+//! # Crashes
+//! [`Builder::crash_safe`] has a kill, an abort or a stack overflow take next to nothing with it: the next start of the program sends what is left. For programs
+//! that are not started again [`recover`](fn@recover) puts that into a spool. On Unix.
+//!
+//! ```no_run
+//! let _framelake = framelake::Builder::new().app("my-game").crash_safe(true).start()?;
+//! # Ok::<(), framelake::Error>(())
+//! ```
+//!
+//! # Sampling
+//! [`Builder::keep_slow_frames`] keeps the spans of slow frames alone, here of those that take twice the median or more; all else is kept as ever. What is left
+//! out is counted as [`sampled`](StreamReport::sampled), which is no loss.
+//!
+//! ```no_run
+//! let _framelake = framelake::Builder::new().app("my-game").keep_slow_frames(2.0).start()?;
+//! # Ok::<(), framelake::Error>(())
+//! ```
+//!
+//! # Control
+//! `framelake control set "info,spans:physics=off"` tells running programs what to record; what the server says takes the place of their own filter until it
+//! says nothing more. [`Builder::server_control`] is how a program does not obey.
+//!
+//! ```no_run
+//! let _framelake = framelake::Builder::new().app("my-game").server_control(false).start()?;
+//! # Ok::<(), framelake::Error>(())
+//! ```
+//!
 //! # The system, and other crates
-//! [`Builder::system_metrics`] measures process and machine. The features `tracing`, `log`, `metrics` and `tokio`, none of them on by default, take in what is recorded
-//! with those crates, or happens in that runtime.
+//! [`Builder::system_metrics`] measures process and machine. Features, none of them on by default, take in what is recorded with other crates.
+//!
+//! `tracing`: [spans and events](https://docs.rs/tracing), by a subscriber or by a layer beside others.
+#![cfg_attr(feature = "tracing", doc = "See [`tracing`](mod@tracing).")]
+//!
+//! ```no_run
+//! # #[cfg(feature = "tracing")] {
+//! tracing::subscriber::set_global_default(framelake::tracing::subscriber())?;
+//! tracing::info_span!("load", map = "castle").in_scope(|| tracing::info!(bodies = 2_000, "loaded"));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `log`: [lines](https://docs.rs/log), with their key-values.
+#![cfg_attr(feature = "log", doc = "See [`log`](mod@log).")]
+//!
+//! ```no_run
+//! # #[cfg(feature = "log")] {
+//! framelake::log::init();
+//! log::info!(bodies = 2_000; "moved");
+//! # }
+//! ```
+//!
+//! `metrics`: [counters, gauges and histograms](https://docs.rs/metrics), added up in their thread.
+#![cfg_attr(feature = "metrics", doc = "See [`metrics`](mod@metrics).")]
+//!
+//! ```no_run
+//! # #[cfg(feature = "metrics")] {
+//! metrics::set_global_recorder(framelake::metrics::recorder())?;
+//! metrics::counter!("requests", "path" => "/a").increment(1);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `tokio`: [a runtime's](https://docs.rs/tokio) threads, queues and tasks, measured each period of [`Builder::system_metrics`].
+#![cfg_attr(feature = "tokio", doc = "See [`tokio`](mod@tokio).")]
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")] {
+//! let mut builder = tokio::runtime::Builder::new_multi_thread();
+//! let runtime = framelake::tokio::hooks(builder.enable_all(), "worker").build()?;
+//! framelake::tokio::watch(runtime.handle(), "main");
+//! # }
+//! # Ok::<(), std::io::Error>(())
+//! ```
 //!
 //! # What it costs and what it keeps
 //! An event reads the processor's counter and stores some 8-byte words in its thread's own buffer, one for the end of a span, two for its begin or a static line, one more for each
@@ -121,7 +193,8 @@
 //! What stands on this page keeps its name and meaning until version 1 and from there on as semantic versioning has it. `__private` is what the macros expand to and
 //! changes with any release, and so does [`transport`], but for what [`Builder::deliver_by`] needs.
 //!
-//! Features: `http` (the default) sends to a gateway, `tls` does to `https://`, `kafka` sends straight to Kafka, `off` leaves nothing.
+//! Features: `http` (the default) sends to a gateway, `tls` does to `https://`, `kafka` sends straight to Kafka, `off` leaves nothing; `tracing`, `log`,
+//! `metrics` and `tokio` are [told above](#the-system-and-other-crates).
 
 mod aggregate;
 mod arg;

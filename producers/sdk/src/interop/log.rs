@@ -14,7 +14,7 @@
 //! Framelake's [filter](crate::Builder::filter) says what is recorded.
 //!
 //! With this logger in use, lines that `tracing-log` makes events of are recorded once, and so are events of which `tracing` makes lines (its feature
-//! `log-always`), where [`tracing`](crate::tracing) is used as well.
+//! `log-always`), where `tracing` is used as well.
 
 use super::lines::{self, KEYS_MAX, REST};
 use crate::{Level, clock, filter};
