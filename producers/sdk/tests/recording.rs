@@ -5,6 +5,7 @@ mod support;
 use framelake::{Builder, Error, Level, PropertySet, StreamKind, span, span_guard};
 use framelake_wire::decode;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -65,6 +66,38 @@ fn nothing_is_lost_by_threads_that_flood_or_live_briefly() {
         assert!(messages.eq((0..PAIRS).step_by(10).map(|index| format!("pair {index}"))));
     }
     assert_eq!(report.stats.metrics.emitted, (FLOODS * PAIRS / 10) as u64);
+}
+
+/// Buffers are looked at one after the other while their threads go on. A drain that took what came meanwhile would have children without their parents.
+#[test]
+fn a_drain_has_nothing_later_than_the_instant_it_began() {
+    const DRAINS: usize = 30;
+    let _turn = turn();
+    let lake = Collector::default();
+    let guard = lake.start();
+    let drained = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !drained.load(Relaxed) {
+                // Bursts: what is asked is no question of how much there is.
+                (0..100).for_each(|_| framelake::info!("on and on"));
+                thread::sleep(Duration::from_micros(10));
+            }
+        });
+        for _ in 0..DRAINS {
+            assert!(framelake::flush(Duration::from_secs(10)));
+        }
+        drained.store(true, Relaxed);
+    });
+    // Before the last drain, which takes whatever there is.
+    let blocks: Vec<_> = lake.streams(&StreamKind::LOG).into_values().flatten().collect();
+    let report = guard.shutdown().unwrap();
+    lake.check(&report);
+    assert!(blocks.len() > DRAINS / 2, "{} blocks", blocks.len());
+    for header in blocks.iter().map(|block| &block.header) {
+        let end = header.time_map().unix_ns(header.end.ticks);
+        assert!(header.max_time <= end, "block {}: {} ns too late", header.sequence, header.max_time - end);
+    }
 }
 
 #[test]

@@ -567,3 +567,17 @@ fn of_too_many_open_async_spans_the_oldest_are_given_up_and_counted() {
     }
     assert_eq!((encoder.open(), encoder.take_given_up()), (most, max - 1 + 600 - most as u64));
 }
+
+#[test]
+fn an_end_waits_for_its_begin_for_one_drain_and_no_longer() {
+    let names = Names::new(1, 0, 1);
+    let mut encoder = AsyncEncoder::new();
+    for (id, drains) in [(1, 1), (2, 2)] {
+        encoder.end(id, sample(0).ticks + 9);
+        (0..drains).for_each(|_| encoder.drained());
+        encoder.begin(id, 0, SiteId(0), ThreadId(0), sample(0).ticks, Raw::default());
+    }
+    assert_eq!(encoder.open(), 1);
+    let rows = decode::async_spans(&encoder.seal(&seal(StreamKind::ASYNC, 0), &names)).unwrap();
+    assert_eq!(rows.ordinal, [0]);
+}

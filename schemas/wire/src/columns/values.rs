@@ -688,23 +688,26 @@ fn read_column(
         return Ok(Column::Texts(code, texts));
     }
     let mut words = Vec::with_capacity(count);
+    for _ in 0..count {
+        words.push(integers.next(FIELD)?);
+    }
     if mode == REPEATED {
-        let mut known = Vec::new();
-        for _ in 0..count {
-            let number = integers.next(FIELD)?;
-            if number == 0 {
-                known.extend(bytes.take(1)?);
-            }
-            let before = |number: u64| usize::try_from(number - 1).ok().and_then(|place| known.get(place));
-            let word = if number == 0 { known.last() } else { before(number) };
-            words.push(*word.ok_or_else(|| Error::invalid(FIELD, format!("word {number} of {}", known.len())))?);
+        let known = bytes.take(words.iter().filter(|&&number| number == 0).count())?;
+        let mut seen = 0;
+        for word in &mut words {
+            let place = match *word {
+                0 => {
+                    seen += 1;
+                    seen - 1
+                }
+                number if number <= seen => number - 1,
+                number => return Err(Error::invalid(FIELD, format!("word {number} of {seen}"))),
+            };
+            *word = known[place as usize];
         }
         return words_of(code, words);
     }
     let signed = float || is_signed(code);
-    for _ in 0..count {
-        words.push(integers.next(FIELD)?);
-    }
     // Then all at once, which is faster than one by one.
     if mode & DELTA != 0 {
         let mut last = 0u64;
@@ -759,10 +762,13 @@ impl<'a> Bytes<'a> {
     }
 
     fn take(&mut self, count: usize) -> Result<Vec<u64>> {
+        let mut planes: [&[u8]; 8] = Default::default();
+        for (taken, plane) in planes.iter_mut().zip(&mut self.0) {
+            *taken = plane.take("words", count as u64)?;
+        }
         let mut words = vec![0; count];
         // Plane by plane: two streams, which the compiler makes vectors of.
-        for (number, plane) in self.0.iter_mut().enumerate() {
-            let bytes = plane.take("words", count as u64)?;
+        for (number, bytes) in planes.into_iter().enumerate() {
             for (word, &byte) in words.iter_mut().zip(bytes) {
                 *word |= u64::from(byte) << (8 * number);
             }
