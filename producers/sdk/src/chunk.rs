@@ -91,6 +91,8 @@ struct Pool {
 
 /// With fewer free chunks than this the background thread is woken to give some back. 8 × 64 KiB last a flooding thread half a millisecond.
 const FREE_LOW: usize = 8;
+/// The same where less than this part of the budget is left: what is read meanwhile is most of it, and takes some ten milliseconds.
+const BUDGET_LOW: usize = 4;
 
 #[cfg(not(all(test, loom)))]
 static POOL: OnceLock<Pool> = OnceLock::new();
@@ -224,12 +226,22 @@ fn free(chunk: FreeChunk) {
 
 /// Whether few chunks are free. Waking the background thread for each full chunk would let it preempt the program all the time.
 pub(crate) fn is_low() -> bool {
-    existing().is_some_and(|pool| pool.free.len() < FREE_LOW)
+    let Some(pool) = existing() else { return false };
+    let (free, allowed) = (pool.free.len(), pool.allowed.load(Relaxed));
+    let left = free + allowed.saturating_sub(pool.allocated.load(Relaxed));
+    free < FREE_LOW || left < allowed / BUDGET_LOW
 }
 
 /// How many chunks were taken since the last call.
 pub(crate) fn count_taken() -> usize {
     existing().map_or(0, |pool| pool.taken.swap(0, Relaxed))
+}
+
+/// How many chunks nobody has.
+#[cfg(test)]
+#[cfg(not(loom))]
+pub(crate) fn count_free() -> usize {
+    existing().map_or(0, |pool| pool.free.len())
 }
 
 /// Bytes that chunks take.

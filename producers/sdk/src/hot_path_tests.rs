@@ -3,6 +3,7 @@
 
 use crate::aggregate::Seen;
 use crate::buffer::Handle;
+use crate::event::Lost;
 use crate::reader::{Event, Reader};
 use crate::{AsyncSpan, Level, chunk, clock, thread};
 use framelake_wire::Arg;
@@ -93,6 +94,7 @@ struct Found {
     plain: usize,
     metrics: Vec<String>,
     others: Vec<&'static str>,
+    lost_lines: u64,
 }
 
 impl Found {
@@ -112,6 +114,7 @@ impl Found {
             Event::Frame => self.others.push("frame"),
             Event::AsyncBegin { .. } => self.others.push("async begin"),
             Event::AsyncEnd { .. } => self.others.push("async end"),
+            Event::Lost { what: Lost::Logs, count } => self.lost_lines += count,
             Event::Lost { what, count } => panic!("{count} {what:?} were lost, and there is room for all"),
         }
     }
@@ -162,8 +165,9 @@ fn check(clock: u32) {
 
     let (strings, rest) = found.lines.split_at(TEXT.len());
     assert!(strings.iter().enumerate().all(|(length, line)| *line == format!("{length} {}", &TEXT[..length])));
-    // The panicking ones left nothing; what the thread recorded last depends on which of its locals goes first.
+    // The panicking ones left nothing but their number; what the thread recorded last depends on which of its locals goes first.
     assert_eq!(rest[..4], ["7", "before, after", "whole true", "Some(true) F32(1.5)"].map(String::from), "{rest:?}");
+    assert_eq!(found.lost_lines, 2);
     assert_eq!(found.plain, 2 + LINES);
     assert_eq!(found.metrics, ["I64(7) tag", "F64(0.5)"]);
     assert_eq!(found.others[..4], ["begin", "frame", "end", "async end"]);

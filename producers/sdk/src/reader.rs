@@ -38,6 +38,11 @@ pub(crate) struct Reader {
     losses: Losses,
     /// How far the buffer was written when the last drain stopped at a later event; 0 where it did not.
     waited: usize,
+    /// Words that were passed over since they are no events.
+    pub(crate) unreadable: u64,
+    /// Whether what is drained stays where it is until [`Reader::settle`]. Otherwise each chunk is given back as soon as it is read: at a flood the writer
+    /// needs it long before the drain is over.
+    pub(crate) keeps: bool,
     /// Chunks that were read to their end and not yet given back.
     passed: Vec<FreeChunk>,
 }
@@ -99,7 +104,7 @@ impl Reader {
     }
 
     /// Hands everything up to `snapshot` to `take` with its ticks, but nothing from the first event on that is later than `until`, and reports losses; says
-    /// whether that was all. `now` stamps losses that were not yet written down. What was read stays where it is until [`Reader::settle`].
+    /// whether that was all. `now` stamps losses that were not yet written down. [`Reader::settle`] follows.
     ///
     /// Buffers are looked at one after the other. With ticks that were read before the first of them, a drain has all events of all threads up to one
     /// instant, none without what it followed from: no child before its parent, no end before its begin.
@@ -139,7 +144,8 @@ impl Reader {
             self.position = chunk::start(next) as usize;
             self.restarts = 0;
             // The writer went on to `next` and never comes back; nobody else knows the chunk.
-            self.passed.push(FreeChunk(chunk));
+            let passed = FreeChunk(chunk);
+            if self.keeps { self.passed.push(passed) } else { chunk::give(passed) }
         }
         for what in Lost::ALL {
             self.losses.report(what, snapshot.lost[what as usize], now, &mut take);
@@ -191,7 +197,11 @@ impl Reader {
         let stop = read_until(words, until, &mut self.losses, take);
         let (later, passed) = match stop {
             Stop::Later(left) => (true, words.len() - left),
-            Stop::End | Stop::Broken => (false, words.len()),
+            Stop::End => (false, words.len()),
+            Stop::Broken(left) => {
+                self.unreadable += left as u64;
+                (false, words.len())
+            }
         };
         self.read += passed as u64;
         self.position += passed * 8;
@@ -203,8 +213,8 @@ impl Reader {
 enum Stop {
     /// Nothing was left.
     End,
-    /// What is no event, or not whole.
-    Broken,
+    /// What is no event, or not whole, so many words before the end.
+    Broken(usize),
     /// An event later than asked for, so many words before the end.
     Later(usize),
 }
@@ -233,7 +243,7 @@ fn read_until(words: &[u64], until: u64, losses: &mut Losses, take: &mut impl Fn
                 after
             }
             (SPAN_BEGIN_ARGS, [head, after @ ..]) => {
-                let Some((fields, after)) = args(*head, after) else { return Stop::Broken };
+                let Some((fields, after)) = args(*head, after) else { return Stop::Broken(rest.len()) };
                 take(ticks, Event::Begin { site: *head as u32, fields });
                 after
             }
@@ -242,18 +252,18 @@ fn read_until(words: &[u64], until: u64, losses: &mut Losses, take: &mut impl Fn
                 after
             }
             (LOG_ARGS, [head, after @ ..]) => {
-                let Some((args, after)) = args(*head, after) else { return Stop::Broken };
+                let Some((args, after)) = args(*head, after) else { return Stop::Broken(rest.len()) };
                 take(ticks, Event::Log { site: *head as u32, args });
                 after
             }
             (tag @ (INTEGER | FLOAT), [head, after @ ..]) => {
                 let code = if tag == INTEGER { Arg::I64(0).code() } else { Arg::F64(0.0).code() };
-                let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return Stop::Broken };
+                let Some((args, after)) = Raw::take(1, u64::from(code), after) else { return Stop::Broken(rest.len()) };
                 take(ticks, Event::Metric { site: *head as u32, properties: (head >> 32) as u32, args });
                 after
             }
             (METRIC_ARGS, [head, after @ ..]) => {
-                let Some((args, after)) = args(*head, after) else { return Stop::Broken };
+                let Some((args, after)) = args(*head, after) else { return Stop::Broken(rest.len()) };
                 take(ticks, Event::Metric { site: *head as u32, properties: 0, args });
                 after
             }
@@ -263,7 +273,7 @@ fn read_until(words: &[u64], until: u64, losses: &mut Losses, take: &mut impl Fn
                 after
             }
             (ASYNC_BEGIN_ARGS, [head, id, parent, after @ ..]) => {
-                let Some((fields, after)) = args(*head, after) else { return Stop::Broken };
+                let Some((fields, after)) = args(*head, after) else { return Stop::Broken(rest.len()) };
                 take(ticks, Event::AsyncBegin { site: *head as u32, id: *id, parent: *parent, fields });
                 after
             }
@@ -272,7 +282,7 @@ fn read_until(words: &[u64], until: u64, losses: &mut Losses, take: &mut impl Fn
                 after
             }
             (ASYNC_END_ARGS, [head, id, after @ ..]) => {
-                let Some((fields, after)) = args(*head, after) else { return Stop::Broken };
+                let Some((fields, after)) = args(*head, after) else { return Stop::Broken(rest.len()) };
                 take(ticks, Event::AsyncEnd { id: *id, fields: Some(fields) });
                 after
             }
@@ -286,7 +296,7 @@ fn read_until(words: &[u64], until: u64, losses: &mut Losses, take: &mut impl Fn
                 }
                 after
             }
-            _ => return Stop::Broken,
+            _ => return Stop::Broken(rest.len()),
         };
     }
     Stop::End
@@ -389,6 +399,52 @@ mod tests {
         assert!(found.into_iter().eq(10_001..=30_000) && !all);
         assert!(drain(0).0.into_iter().eq(30_001..50_000));
         assert_eq!(drain(0), (vec![], true));
+        reader.release(&buffer);
+    }
+
+    #[test]
+    fn a_chunk_is_given_back_when_it_was_read_or_kept_until_that_is_settled() {
+        let _one = crate::RECORDS.lock();
+        chunk::set_budget(1024 * 1024);
+        for keeps in [false, true] {
+            let buffer = Buffer::new(String::new(), 1);
+            let mut reader = Reader { keeps, ..Reader::default() };
+            record(&buffer, 0..2 * chunk::CHUNK_WORDS as u64);
+            let before = chunk::count_free();
+            let snapshot = reader.snapshot(&buffer);
+            let mut free = 0;
+            assert!(reader.drain(snapshot, u64::MAX, 0, |_, _| free = chunk::count_free()));
+            assert_eq!(free, if keeps { before } else { before + 1 });
+            reader.settle(&buffer);
+            assert_eq!(chunk::count_free(), before + 1);
+            reader.release(&buffer);
+        }
+    }
+
+    #[test]
+    fn half_an_event_is_passed_over_with_what_follows_it_and_counted() {
+        let _one = crate::RECORDS.lock();
+        chunk::set_budget(1024 * 1024);
+        let buffer = Buffer::new(String::new(), 1);
+        let mut reader = Reader::default();
+        let mut drain = || {
+            let mut found = Vec::new();
+            let snapshot = reader.snapshot(&buffer);
+            assert!(reader.drain(snapshot, u64::MAX, 0, |ticks, _| found.push(ticks)));
+            reader.settle(&buffer);
+            (found, std::mem::take(&mut reader.unreadable))
+        };
+        record(&buffer, [1, 2]);
+        let cursor = buffer.make_room(1).expect("a chunk");
+        // SAFETY: `make_room` said so.
+        unsafe {
+            cursor.write(3 << TAG_BITS | TAG_MASK);
+            buffer.publish(cursor.add(1));
+        }
+        record(&buffer, [4]);
+        assert_eq!(drain(), (vec![1, 2], 2));
+        record(&buffer, [5]);
+        assert_eq!(drain(), (vec![5], 0));
         reader.release(&buffer);
     }
 }

@@ -81,9 +81,7 @@ pub fn log_formatted(on: On, arguments: fmt::Arguments<'_>) {
 pub(crate) fn log_found(on: On, find: &dyn Fn(&mut text::Found<'_>)) {
     let Some(buffer) = thread::registered() else { return thread::count_unattributed() };
     let mut head = head(LOG_ARGS, on.id, 0, [], 0, []);
-    if !text::record_found(buffer, on.state, &mut head, find) {
-        buffer.lose(Lost::Logs);
-    }
+    text::record_found(buffer, on.state, &mut head, Lost::Logs, find);
 }
 
 /// A value that a metric can have. Integers beyond 63 bits are recorded as the greatest that fits.
@@ -475,11 +473,7 @@ fn write_composed<A: Args>(state: u32, mut head: Head, lost: Lost, args: &A) -> 
         thread::count_unattributed();
         return false;
     };
-    let recorded = text::record(buffer, state, &mut head, args);
-    if !recorded {
-        buffer.lose(lost);
-    }
-    recorded
+    text::record(buffer, state, &mut head, lost, args)
 }
 
 #[cold]

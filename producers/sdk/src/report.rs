@@ -74,6 +74,9 @@ pub struct Stats {
     pub crash_safe_errors: u64,
     /// Events without a stream: recorded while a thread's own locals were destroyed, or by the allocator while the SDK allocated. Not emitted rows.
     pub unattributed: u64,
+    /// Bytes of the threads' buffers that were passed over: half an event, left by a thread whose signal handler recorded in the midst of it, and what came
+    /// behind it up to the drain. Not emitted rows.
+    pub unreadable_bytes: u64,
     /// Texts of the server about what is recorded that were put in force.
     pub control_texts: u64,
     /// Those that could not be understood and changed nothing.
@@ -167,6 +170,7 @@ impl Report {
             ("spool_errors", stats.spool_errors),
             ("recovered_records", stats.recovered_records),
             ("unattributed", stats.unattributed),
+            ("unreadable_bytes", stats.unreadable_bytes),
             ("control_texts", stats.control_texts),
             ("control_errors", stats.control_errors),
             ("undelivered_records", self.undelivered_records),

@@ -29,6 +29,30 @@ sites! {
     FILES = "process.file_descriptor.count", "{file}";
 }
 
+/// What the SDK could not put into any stream since it said so last: events of [`Stats::unattributed`](crate::Stats::unattributed), and
+/// [`Stats::unreadable_bytes`](crate::Stats::unreadable_bytes). Recorded only where it grew, also without system metrics.
+static UNATTRIBUTED: CallSite =
+    CallSite::metric("framelake.sdk.unattributed", "{event}", "framelake.sdk", file!(), line!()).with_args(&[], "");
+static UNREADABLE: CallSite =
+    CallSite::metric("framelake.sdk.unreadable", "By", "framelake.sdk", file!(), line!()).with_args(&[], "");
+
+/// What was recorded of losses that belong to no stream, so that they can be queried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unaccounted {
+    pub(crate) unattributed: u64,
+    pub(crate) unreadable_bytes: u64,
+}
+
+impl Unaccounted {
+    /// Records by how much they grew.
+    pub(crate) fn record(&mut self, now: Self) {
+        let before = std::mem::replace(self, now);
+        let grown = |before, now| grown(Some(before), Some(now)).filter(|grown| *grown > 0);
+        plain(&UNATTRIBUTED, grown(before.unattributed, now.unattributed));
+        plain(&UNREADABLE, grown(before.unreadable_bytes, now.unreadable_bytes));
+    }
+}
+
 /// Measures also what is not of the system: a runtime's queues. Says whether it is still there.
 pub(crate) type Sampler = Box<dyn FnMut(Duration) -> bool + Send>;
 

@@ -7,14 +7,14 @@ use crate::arg::{ArgValue, Args, Visit};
 use crate::buffer::{Buffer, Limits};
 use crate::chunk::CHUNK_WORDS;
 use crate::clock;
-use crate::event::{LOG_ARGS, TAG_BITS};
+use crate::event::{LOG_ARGS, Lost, TAG_BITS};
 use crate::thread::Busy;
 use framelake_wire::limits::STRING_BYTES_MAX;
 use framelake_wire::{Arg, raw::ARGS_MAX};
 use std::cell::{Cell, UnsafeCell};
 use std::fmt::{Display as _, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
-use std::{fmt, ptr};
+use std::{fmt, mem, ptr};
 
 /// Ends a text that was cut.
 const CUT: &str = "…";
@@ -431,17 +431,19 @@ unsafe fn copy_bytes(bytes: &[u8], to: *mut u8) {
     }
 }
 
-/// Closes what is open where a `Display` panics.
-struct Unwind<'a>(&'a Buffer);
+/// Where a `Display` panics: closes what is open, and counts the event.
+struct Unwind<'a> {
+    buffer: &'a Buffer,
+    lost: Lost,
+}
 
 impl Drop for Unwind<'_> {
-    #[inline(always)]
+    #[cold]
     fn drop(&mut self) {
-        let text = &self.0.text;
-        if text.is_open() || text.is_spilled() {
-            let _ = text.close(self.0);
-            text.set_spilled(None);
-        }
+        let text = &self.buffer.text;
+        let _ = text.close(self.buffer);
+        text.set_spilled(None);
+        self.buffer.lose(self.lost);
     }
 }
 
@@ -475,19 +477,25 @@ impl Drop for Around<'_> {
     }
 }
 
-/// Records an event with `args`. Says whether there was room.
+/// Records an event with `args`. Says whether it was; what was not is counted as `lost`.
 #[inline(always)]
-pub(crate) fn record<A: Args>(buffer: &Buffer, state: u32, head: &mut Head, args: &A) -> bool {
-    write(buffer, state, head, &|text, bytes_max, _| {
+pub(crate) fn record<A: Args>(buffer: &Buffer, state: u32, head: &mut Head, lost: Lost, args: &A) -> bool {
+    write(buffer, state, head, lost, &|text, bytes_max, _| {
         fmt::write(&mut Writer(text), format_args!("{}", Composed { args, text, bytes_max }))
     })
 }
 
-/// Records an event whose arguments, and their sorts, `find` finds one by one: the last word of `head` is for their codes. Says whether there was room.
+/// As [`record`], an event whose arguments, and their sorts, `find` finds one by one: the last word of `head` is for their codes.
 #[cfg(any(feature = "tracing", feature = "log"))]
-pub(crate) fn record_found(buffer: &Buffer, state: u32, head: &mut Head, find: &dyn Fn(&mut Found<'_>)) -> bool {
+pub(crate) fn record_found(
+    buffer: &Buffer,
+    state: u32,
+    head: &mut Head,
+    lost: Lost,
+    find: &dyn Fn(&mut Found<'_>),
+) -> bool {
     let id = head.words[1];
-    write(buffer, state, head, &|text, bytes_max, head| {
+    write(buffer, state, head, lost, &|text, bytes_max, head| {
         let mut found = Found { text, bytes_max, count: 0, codes: 0, more: None, written: Ok(()) };
         find(&mut found);
         found.end_more();
@@ -580,14 +588,24 @@ impl Found<'_> {
 
 /// Records an event whose arguments `fill` writes, each text of at most so many bytes.
 #[inline(always)]
-fn write(buffer: &Buffer, state: u32, head: &mut Head, fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result) -> bool {
-    if Busy::is_entered() {
-        return false;
+fn write(
+    buffer: &Buffer,
+    state: u32,
+    head: &mut Head,
+    lost: Lost,
+    fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result,
+) -> bool {
+    let recorded = if Busy::is_entered() {
+        false
+    } else if buffer.text.is_open() || buffer.text.is_spilled() {
+        write_within(buffer, state, head, lost, fill)
+    } else {
+        write_alone(buffer, state, head, lost, fill)
+    };
+    if !recorded {
+        buffer.lose(lost);
     }
-    if buffer.text.is_open() || buffer.text.is_spilled() {
-        return write_within(buffer, state, head, fill);
-    }
-    write_alone(buffer, state, head, fill)
+    recorded
 }
 
 /// As [`write`], while another event is being formatted.
@@ -597,29 +615,32 @@ fn write_within(
     buffer: &Buffer,
     state: u32,
     head: &mut Head,
+    lost: Lost,
     fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result,
 ) -> bool {
     if buffer.text.is_open() {
         buffer.text.spill(buffer);
     }
     let _around = Around::take(&buffer.text);
-    write_alone(buffer, state, head, fill)
+    write_alone(buffer, state, head, lost, fill)
 }
 
-/// As [`write`], while no other event is being formatted.
+/// As [`write`], while no other event is being formatted; counts nothing but what a panic leaves out.
 #[inline]
 fn write_alone(
     buffer: &Buffer,
     state: u32,
     head: &mut Head,
+    lost: Lost,
     fill: &impl Fn(&Text, usize, &mut Head) -> fmt::Result,
 ) -> bool {
     let called = clock::now(state);
-    let _unwind = Unwind(buffer);
+    let unwind = Unwind { buffer, lost };
     let written = match attempt(buffer, head, 0, fill) {
         Ok(bytes) => Some(bytes),
         Err(failed) => write_otherwise(buffer, head, failed, fill),
     };
+    mem::forget(unwind);
     if let Some(bytes) = written {
         publish(buffer, stamp(state, head, called), head, bytes);
     }
@@ -672,7 +693,11 @@ fn write_otherwise(
     for number in 1.. {
         match failed {
             Failed::Full if number <= 2 => {}
-            Failed::Full | Failed::NoRoom | Failed::Spilled(Err(_)) => return None,
+            Failed::Full | Failed::NoRoom => return None,
+            Failed::Spilled(Err(_)) => {
+                buffer.text.set_spilled(None);
+                return None;
+            }
             Failed::Spilled(Ok(())) => {
                 let spilled = buffer.text.set_spilled(None).unwrap_or_default();
                 return copy(buffer, head, &spilled);
@@ -755,7 +780,7 @@ mod tests {
     fn line<A: Args>(buffer: &Buffer, args: &A) -> bool {
         let mut head = Head::new(LOG_ARGS, (A::COUNT as u64) << 32 | 1);
         head.push(A::CODES);
-        record(buffer, clock::MONOTONIC, &mut head, args)
+        record(buffer, clock::MONOTONIC, &mut head, Lost::Logs, args)
     }
 
     impl Pieces<'_> {
@@ -806,13 +831,19 @@ mod tests {
         for left in [0, 1, HEAD_WORDS, ROOM_MIN / 8] {
             let fills = Fills { buffer: &buffer, left };
             let args = (Str::new(&long), Str::new(&long), Formatted::Value(&fills));
-            line(&buffer, &args);
+            let written = line(&buffer, &args);
+            let (mut lines, mut lost) = (0, 0);
             let snapshot = reader.snapshot(&buffer);
             reader.drain(snapshot, u64::MAX, 0, |_, event| match event {
                 Event::End => {}
-                Event::Log { args, .. } => assert_eq!(args.count(), 3),
+                Event::Log { args, .. } => {
+                    assert_eq!(args.count(), 3);
+                    lines += 1;
+                }
+                Event::Lost { what: Lost::Logs, count } => lost += count,
                 other => panic!("nobody recorded {other:?}"),
             });
+            assert_eq!((lines, lost), if written { (1, 0) } else { (0, 1) });
             reader.settle(&buffer);
         }
         reader.release(&buffer);
@@ -845,13 +876,14 @@ mod tests {
             let args = (Formatted::Value(&one), Str::new(&text), Formatted::Text(format_args!("{other}")), turn as u64);
             let written = line(&buffer, &args);
 
-            let mut found = Vec::new();
+            let (mut found, mut lost) = (Vec::new(), 0);
             let snapshot = reader.snapshot(&buffer);
             reader.drain(snapshot, u64::MAX, 0, |_, event| match event {
                 Event::Log { args, .. } if args.count() == 1 => {
                     assert!(args.iter().eq([Arg::Text("meanwhile")]));
                 }
                 Event::Log { args, .. } => found.extend(args.iter().map(|arg| arg.to_string())),
+                Event::Lost { what: Lost::Logs, count } => lost += count,
                 other => panic!("nobody recorded {other:?}"),
             });
             reader.settle(&buffer);
@@ -869,7 +901,7 @@ mod tests {
                 // What was written elsewhere by then is not written again.
                 (true, true) => assert!(found.is_empty() || found == expected(SHORT_BYTES)),
             }
-            assert_eq!(written, !found.is_empty());
+            assert_eq!((written, lost), (!found.is_empty(), u64::from(!written)));
             short += usize::from(is_too_long && written);
         }
         reader.release(&buffer);

@@ -16,7 +16,7 @@ use crate::sampler::Sampler;
 use crate::sampling::{Decided, Sampling, Staged};
 use crate::server_control::ServerControl;
 use crate::stream::{Destination, Outlet, Stream, kind_stats};
-use crate::system::Monitor;
+use crate::system::{Monitor, Unaccounted};
 use crate::{chunk, thread, wake};
 use framelake_transport::{Hold, Losses, Outgoing, Rows, Sender};
 use framelake_wire::encode::{AsyncEncoder, FrameEncoder, LogEncoder, MetricEncoder, SiteId, SpanEncoder, ThreadId};
@@ -64,6 +64,7 @@ pub(crate) struct Worker {
     /// The ticks at which recording began.
     first_ticks: u64,
     monitor: Monitor,
+    unaccounted: Unaccounted,
     dictionary: Dictionary,
     process: Process,
     process_sent: Instant,
@@ -118,6 +119,7 @@ impl Worker {
             sampler: Sampler::new(start),
             first_ticks: start.ticks,
             monitor,
+            unaccounted: Unaccounted { unattributed: thread::unattributed(), unreadable_bytes: 0 },
             dictionary: Dictionary::default(),
             process,
             process_sent: Instant::now(),
@@ -180,6 +182,8 @@ impl Worker {
             if seal {
                 // Before the buffers are read: this thread's own among them.
                 self.monitor.measure(Instant::now());
+                let unreadable_bytes = self.stats.unreadable_bytes;
+                self.unaccounted.record(Unaccounted { unattributed: thread::unattributed(), unreadable_bytes });
             }
             self.drain(seal, ticket.is_some());
             self.control.drained(ticket, self.stats());
@@ -523,6 +527,7 @@ impl ThreadStream {
         outlet: &mut Outlet<'_>,
     ) {
         let Self { reader, snapshot, id, spans, staged, marks, .. } = self;
+        reader.keeps = matches!(outlet.to, Destination::Kept(_));
         let all = reader.drain(*snapshot, until, now, |ticks, event| {
             if !is_of_spans(&event) {
                 if let (Event::Frame, Some(sampling)) = (event, &mut sampling) {
@@ -542,6 +547,7 @@ impl ThreadStream {
                 }
             }
         });
+        outlet.stats.unreadable_bytes += 8 * std::mem::take(&mut reader.unreadable);
         // What is left of a thread that ended is read in the next drain.
         snapshot.ended &= all;
         if snapshot.ended {

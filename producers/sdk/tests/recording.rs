@@ -262,10 +262,53 @@ fn arguments_that_record_or_panic_while_formatted_leave_the_rest_whole() {
     framelake::info!("before {}", Chatty(2));
     assert!(std::panic::catch_unwind(|| framelake::info!("half {} {}", Chatty(0), Panics)).is_err());
     assert!(std::panic::catch_unwind(|| framelake::info!("half {}", Panics)).is_err());
+    assert!(
+        std::panic::catch_unwind(|| {
+            span!("half", field = Panics);
+        })
+        .is_err()
+    );
     framelake::info!("after {}", 1);
-    lake.check(&guard.shutdown().unwrap());
+    let report = guard.shutdown().unwrap();
+    lake.check(&report);
+    // What a panic left out is counted.
+    assert_eq!((report.stats.logs.dropped, report.stats.spans.dropped), (2, 1));
     assert_eq!(lake.messages(), ["before <2>", "inside <1>", "inside <0>", "after 1"]);
     assert_eq!(lake.spans().into_values().flatten().filter(|span| span.name == "display").count(), 4);
+}
+
+#[test]
+fn what_belongs_to_no_stream_is_measured() {
+    struct Late;
+    impl Drop for Late {
+        fn drop(&mut self) {
+            framelake::info!("after the thread's buffer is gone");
+        }
+    }
+    thread_local!(static LATE: Late = const { Late });
+    let _turn = turn();
+    let lake = Collector::default();
+    let guard = lake.start();
+    // Made before the buffer, it is destroyed after it.
+    let record = || {
+        LATE.with(|_| ());
+        framelake::info!("in time");
+    };
+    thread::spawn(record).join().unwrap();
+    assert!(framelake::flush(Duration::from_secs(10)));
+    let report = guard.shutdown().unwrap();
+    assert_eq!((lake.messages(), report.stats.unattributed), (vec!["in time".to_owned()], 1));
+    let measured: Vec<_> = lake
+        .streams(&StreamKind::METRIC)
+        .into_values()
+        .flatten()
+        .flat_map(|block| {
+            let metrics = decode::metrics(&block).unwrap();
+            let name = |row: usize| metrics.sites[metrics.site[row] as usize].name.clone();
+            (0..metrics.ordinal.len()).map(|row| (name(row), metrics.value[row])).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(measured, [("framelake.sdk.unattributed".to_owned(), 1.0)]);
 }
 
 #[test]
