@@ -191,6 +191,9 @@ fn monotonic_ns() -> i64 {
     i64::try_from(ORIGIN.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// Whether [`counter`] is the processor's, a matter of a few nanoseconds.
+pub(crate) const HAS_COUNTER: bool = cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)));
+
 /// The processor's counter now: of use where no other clock stamps events ([`is_by_counter`]).
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]

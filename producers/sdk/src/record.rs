@@ -315,10 +315,19 @@ impl Drop for Entered {
     }
 }
 
+/// The clock, where it is read before the way to the buffer is known: its reading takes longer than all else, and waits for what was loaded before it
+/// where that is not in the first-level cache. With the begin of a span it is the other way round: what is loaded for it serves its end, too.
+#[inline(always)]
+fn read_first(tag: u64) -> Option<u64> {
+    let is_begin = matches!(tag, SPAN_BEGIN | SPAN_BEGIN_ARGS | ASYNC_BEGIN | ASYNC_BEGIN_ARGS);
+    if is_begin || !clock::HAS_COUNTER { None } else { Some(clock::counter()) }
+}
+
 /// Writes one event; says whether it was recorded. What was not is counted as `lost`.
 #[inline(always)]
 fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bool {
     const { assert!(N < SMALL_WORDS, "the quick look at the room is for this many words") };
+    let early = read_first(tag);
     let buffer = thread::current();
     let Some(cursor) = buffer.room_for_small() else {
         // One by one: whatever a pointer leads to must be in memory, and the quick way would store it there, too.
@@ -331,7 +340,7 @@ fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bo
     }
     // SAFETY: `room_for_small` said that as many words fit at the cursor as there are at most.
     unsafe {
-        cursor.write(clock::counter() << TAG_BITS | tag);
+        cursor.write(early.unwrap_or_else(clock::counter) << TAG_BITS | tag);
         for (index, word) in rest.into_iter().enumerate() {
             cursor.add(1 + index).write(word);
         }
@@ -427,6 +436,7 @@ fn write_args<A: Args, const B: usize, const F: usize>(
         let head = head(tag, on.id, A::COUNT + F, before, codes, first.map(|(_, word)| word));
         return write_composed(on.state, head, lost, &args);
     }
+    let early = read_first(tag);
     let buffer = thread::current();
     let Some(cursor) = buffer.room(3 + B + F + args.words()) else {
         let head = head(tag, on.id, A::COUNT + F, before, codes, first.map(|(_, word)| word));
@@ -435,7 +445,7 @@ fn write_args<A: Args, const B: usize, const F: usize>(
     };
     // SAFETY: `room` said that all these words fit at the cursor.
     unsafe {
-        cursor.write(clock::counter() << TAG_BITS | tag);
+        cursor.write(early.unwrap_or_else(clock::counter) << TAG_BITS | tag);
         cursor.add(1).write(((A::COUNT + F) as u64) << 32 | on.id);
         for (index, word) in before.into_iter().enumerate() {
             cursor.add(2 + index).write(word);

@@ -195,10 +195,11 @@ impl Process {
 }
 
 pub(crate) fn run(sizes: Sizes) -> anyhow::Result<Figures> {
-    let mut processes = subjects::ALL.iter().map(Process::start).collect::<anyhow::Result<Vec<_>>>()?;
     let mut figures = Figures::default();
     for round in 0..sizes.rounds {
         eprintln!("round {} of {}", round + 1, sizes.rounds);
+        // Anew in each round: which lines of a cache get in each other's way is decided where memory comes to lie.
+        let mut processes = subjects::ALL.iter().map(Process::start).collect::<anyhow::Result<Vec<_>>>()?;
         for variant in Variant::ALL {
             let runs = match variant {
                 Variant::Alone => sizes.runs,
@@ -214,9 +215,7 @@ pub(crate) fn run(sizes: Sizes) -> anyhow::Result<Figures> {
                 }
             }
         }
-    }
-    for process in processes {
-        process.end()?;
+        processes.into_iter().try_for_each(Process::end)?;
     }
     Ok(figures)
 }

@@ -302,7 +302,7 @@ impl Display for Report {
 }
 
 const HOW_TO_READ: &str = "\
-Every subject is a process of its own; all are measured in turn, round by round. A run is 2,000 operations (20,000 where nothing is recorded), and what it recorded is taken
+Every subject is a process of its own, anew in each round; all are measured in turn. A run is 2,000 operations (20,000 where nothing is recorded), and what it recorded is taken
 away before the next, unmeasured. Nothing was dropped: each process fails unless all that it recorded arrived, where the crate lets that be told (not tracing and tracy-client). Times have the
 loop around the operation in them, not the reading of the clocks around the run.
 

@@ -91,7 +91,9 @@ impl<'a> PlaneReader<'a> {
         // Only the shortest encoding is one.
         let is_wrong = (more != 0 && high == 0) | (most != 0 && !(1..0x80).contains(&other));
         if is_wrong {
-            return self.next_long(field);
+            let (value, bytes) = next_long([low, high], self.planes[1].len() - self.at[1], self.others(), field)?;
+            self.at = [self.at[0] + 1, self.at[1] + 1, self.at[2] + bytes];
+            return Ok(value);
         }
         self.at[0] += 1;
         self.at[1] += usize::from(more);
@@ -101,22 +103,22 @@ impl<'a> PlaneReader<'a> {
         Ok(u64::from(low & 0x7f) | high << 7 | other << 14)
     }
 
-    /// The next integer of more than 21 bits, or what is wrong with it.
-    #[inline(never)]
-    fn next_long(&mut self, field: &'static str) -> Result<u64> {
-        let mut planes = [0, 1, 2].map(|plane| Reader::new(&self.planes[plane][self.at[plane]..]));
-        let [first, second, others] = &mut planes;
-        let (low, high) = (first.byte(field)?, second.byte(field)?);
-        let value = u64::from(low & 0x7f) | u64::from(high & 0x7f) << 7;
-        let above = if high == 0 { 0 } else { others.unsigned(field)? };
-        for (at, (plane, left)) in self.at.iter_mut().zip(self.planes.iter().zip(planes)) {
-            *at = plane.len() - left.left();
+    /// The next `out.len()` integers.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, out: &mut [u64], field: &'static str) -> Result<()> {
+        let next = self.planes[0].get(self.at[0]..self.at[0] + out.len()).unwrap_or_default();
+        if next.len() == out.len() && next.iter().fold(0, |most, &byte| most | byte) < 0x80 {
+            // Small ones, as most numbers of texts are: a byte each.
+            out.iter_mut().zip(next).for_each(|(value, &byte)| *value = u64::from(byte));
+            self.at[0] += next.len();
+            return Ok(());
         }
-        match above {
-            1..0x4_0000_0000_0000 => Ok(value | above << 14),
-            0 => Err(Error::invalid(field, "an integer in more bytes than it needs")),
-            _ => Err(Error::invalid(field, "an integer of more than 64 bits")),
-        }
+        out.iter_mut().try_for_each(|value| self.next(field).map(|next| *value = next))
+    }
+
+    /// What is left of the third column.
+    fn others(&self) -> &'a [u8] {
+        self.planes[2].get(self.at[2]..).unwrap_or_default()
     }
 
     /// There are at most so many integers left: each has at least a byte.
@@ -126,6 +128,24 @@ impl<'a> PlaneReader<'a> {
 
     pub(crate) fn finish(self, field: &'static str) -> Result<()> {
         self.planes.into_iter().zip(self.at).try_for_each(|(plane, at)| Reader::new(&plane[at..]).finish(field))
+    }
+}
+
+/// The integer of more than 21 bits whose first two bytes are those, the second one of `left`, the others at the begin of `others`, and how many of these it
+/// takes; or what is wrong with it.
+// Nothing leads to the reader from here: so loops keep it in registers.
+#[inline(never)]
+fn next_long([low, high]: [u8; 2], left: usize, others: &[u8], field: &'static str) -> Result<(u64, usize)> {
+    if left == 0 {
+        return Err(Error::Truncated { field, needed: 1, left: 0 });
+    }
+    let mut reader = Reader::new(others);
+    let above = if high < 0x80 { 0 } else { reader.unsigned(field)? };
+    let value = u64::from(low & 0x7f) | u64::from(high & 0x7f) << 7 | above << 14;
+    match above {
+        1..0x4_0000_0000_0000 => Ok((value, others.len() - reader.left())),
+        0 => Err(Error::invalid(field, "an integer in more bytes than it needs")),
+        _ => Err(Error::invalid(field, "an integer of more than 64 bits")),
     }
 }
 

@@ -573,12 +573,20 @@ impl Args {
         })
     }
 
-    fn referred(&self) -> usize {
-        let texts = self.columns.iter().flatten().filter_map(|column| match column {
-            Column::Texts(_, texts) => Some(texts),
-            Column::None | Column::Words(..) => None,
-        });
-        texts.flatten().map(|&number| self.text_of(number as usize).len()).sum()
+    /// Whether all events together refer to at most so many bytes of text.
+    fn check_referred(&self, longest: usize, bytes_max: usize) -> Result<()> {
+        let texts = || {
+            self.columns.iter().flatten().filter_map(|column| match column {
+                Column::Texts(_, texts) => Some(texts),
+                Column::None | Column::Words(..) => None,
+            })
+        };
+        // Nearly always that is enough to know.
+        if longest * texts().map(Vec::len).sum::<usize>() <= bytes_max {
+            return Ok(());
+        }
+        let referred: usize = texts().flatten().map(|&number| self.text_of(number as usize).len()).sum();
+        Error::within("texts referred to", referred as u64, bytes_max).map(|_| ())
     }
 
     fn text_of(&self, number: usize) -> &str {
@@ -627,9 +635,11 @@ pub(crate) fn read<'c>(
     let all = reader.unsigned("texts")?;
     let text = std::str::from_utf8(reader.take("texts", all)?).map_err(|_| Error::invalid("texts", "not UTF-8"))?;
     let mut ends = Vec::with_capacity(new_texts as usize);
-    let mut at = 0;
+    let (mut at, mut longest) = (0, 0);
     for _ in 0..new_texts {
-        at += Error::within("text", lengths.unsigned("texts")?, STRING_BYTES_MAX)?;
+        let length = Error::within("text", lengths.unsigned("texts")?, STRING_BYTES_MAX)?;
+        longest = longest.max(length);
+        at += length;
         if !text.is_char_boundary(at) {
             return Err(Error::invalid("texts", "one ends beyond the texts or within a character"));
         }
@@ -640,7 +650,7 @@ pub(crate) fn read<'c>(
         return Err(Error::invalid("texts", format!("{} bytes too many", text.len() - at)));
     }
     let args = Args { columns, ends, text: text.to_owned() };
-    Error::within("texts referred to", args.referred() as u64, DECODED_BYTES_MAX)?;
+    args.check_referred(longest, DECODED_BYTES_MAX)?;
     Ok(args)
 }
 
@@ -673,23 +683,21 @@ fn read_column(
     if count > left {
         return Err(Error::Truncated { field: FIELD, needed: count as u64, left: left as u64 });
     }
+    let mut words = vec![0; count];
+    integers.fill(&mut words, FIELD)?;
     if raw::is_text(code) {
+        let mut known = u64::from(*new_texts);
         let mut texts = Vec::with_capacity(count);
-        for _ in 0..count {
-            texts.push(match integers.next(FIELD)? {
-                0 => {
-                    *new_texts += 1;
-                    *new_texts - 1
-                }
-                number if number <= u64::from(*new_texts) => number as u32 - 1,
-                number => return Err(Error::invalid("texts", format!("text {number} of {new_texts}"))),
-            });
+        for number in words {
+            if number > known {
+                return Err(Error::invalid("texts", format!("text {number} of {known}")));
+            }
+            let is_new = number == 0;
+            texts.push(if is_new { known } else { number - 1 } as u32);
+            known += u64::from(is_new);
         }
+        *new_texts = known as u32;
         return Ok(Column::Texts(code, texts));
-    }
-    let mut words = Vec::with_capacity(count);
-    for _ in 0..count {
-        words.push(integers.next(FIELD)?);
     }
     if mode == REPEATED {
         let known = bytes.take(words.iter().filter(|&&number| number == 0).count())?;

@@ -90,16 +90,12 @@ pub(super) fn points(
     header: &Header,
 ) -> Result<(Vec<UnixNanos>, Vec<u64>)> {
     let count = header.event_count as usize;
-    let map = header.time_map();
-    let mut times = Vec::with_capacity(count);
-    let (mut min, mut max) = (UnixNanos::MAX, UnixNanos::MIN);
+    let mut all = Vec::with_capacity(count);
     for _ in 0..count {
-        let time = map.unix_ns(ticks.next()?);
-        min = min.min(time);
-        max = max.max(time);
-        times.push(time);
+        all.push(ticks.next()?);
     }
     ticks.finish()?;
+    let (times, min, max) = header.time_map().unix_ns_of(all);
     let mut ordinals = Vec::with_capacity(count);
     let next_ordinal = drops::runs(drops, header.event_count, header.first_ordinal, |first, events| {
         ordinals.extend(first..first + events.len() as u64);
