@@ -63,8 +63,10 @@ static QUEUE: Mutex<Queue> = Mutex::new(Queue::closed());
 /// [crash-safe](crate::Builder::crash_safe): then they are written to a file first, so that the screenshot taken right before a crash is there after it. Works
 /// from any thread, though not in a signal handler.
 ///
-/// ```no_run
-/// # fn screenshot() -> Vec<u8> { Vec::new() }
+/// ```standalone_crate
+/// # framelake::__private::example();
+/// # let _framelake = framelake::start("my-game").unwrap();
+/// # fn screenshot() -> Vec<u8> { vec![0; 16] }
 /// let number = framelake::attach("frame 569.png", "image/png", screenshot())?;
 /// framelake::warn!("frame 569 was late, see attachment {number}");
 /// # Ok::<(), framelake::NotAttached>(())

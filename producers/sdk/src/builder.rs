@@ -24,7 +24,8 @@ pub fn start(app: &str) -> Result<Guard> {
 /// `FRAMELAKE_KEEP_SLOW_FRAMES` (`3`), `FRAMELAKE_DRAIN_PERIOD` (`100ms`), `FRAMELAKE_SPOOL` (a directory, or `off`), `FRAMELAKE_SPOOL_BYTES` (`512MiB`),
 /// `FRAMELAKE_CRASH_SAFE` (`on`, `off`, or a directory), `FRAMELAKE_CA_FILE`.
 ///
-/// ```no_run
+/// ```standalone_crate
+/// # framelake::__private::example();
 /// let _framelake = framelake::Builder::new()
 ///     .app("my-game")
 ///     .version(env!("CARGO_PKG_VERSION"))

@@ -1,8 +1,9 @@
 //! Records logs, metrics, spans and frames of programs that do a great deal every frame, cheaply enough to leave it on.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! // main.rs
 //! fn main() -> Result<(), framelake::Error> {
+//! #   framelake::__private::example();
 //!     let _framelake = framelake::start("my-game")?;
 //!     for tick in 0..600 {
 //!         framelake::frame!();
@@ -81,7 +82,8 @@
 //! which levels, and whether spans and metrics, for each part of the program; [`set_filter`] changes it while the program runs. [`flush`] waits until the server
 //! has what was recorded so far; [`Guard::shutdown`] says what became of everything.
 //!
-//! ```no_run
+//! ```standalone_crate
+//! # framelake::__private::example();
 //! # use std::time::Duration;
 //! let guard = framelake::Builder::new()
 //!     .app("my-game")
@@ -98,7 +100,8 @@
 //! [`Builder::crash_safe`] has a kill, an abort or a stack overflow take next to nothing with it: the next start of the program sends what is left. For programs
 //! that are not started again [`recover`](fn@recover) puts that into a spool. On Unix.
 //!
-//! ```no_run
+//! ```standalone_crate
+//! # framelake::__private::example();
 //! let _framelake = framelake::Builder::new().app("my-game").crash_safe(true).start()?;
 //! # Ok::<(), framelake::Error>(())
 //! ```
@@ -107,7 +110,8 @@
 //! [`Builder::keep_slow_frames`] keeps the spans of slow frames alone, here of those that take twice the median or more; all else is kept as ever. What is left
 //! out is counted as [`sampled`](StreamReport::sampled), which is no loss.
 //!
-//! ```no_run
+//! ```standalone_crate
+//! # framelake::__private::example();
 //! let _framelake = framelake::Builder::new().app("my-game").keep_slow_frames(2.0).start()?;
 //! # Ok::<(), framelake::Error>(())
 //! ```
@@ -116,7 +120,8 @@
 //! `framelake control set "info,spans:physics=off"` tells running programs what to record; what the server says takes the place of their own filter until it
 //! says nothing more. [`Builder::server_control`] is how a program does not obey.
 //!
-//! ```no_run
+//! ```standalone_crate
+//! # framelake::__private::example();
 //! let _framelake = framelake::Builder::new().app("my-game").server_control(false).start()?;
 //! # Ok::<(), framelake::Error>(())
 //! ```
@@ -127,7 +132,7 @@
 //! `tracing`: [spans and events](https://docs.rs/tracing), by a subscriber or by a layer beside others.
 #![cfg_attr(feature = "tracing", doc = "See [`tracing`](mod@tracing).")]
 //!
-//! ```no_run
+//! ```standalone_crate
 //! # #[cfg(feature = "tracing")] {
 //! tracing::subscriber::set_global_default(framelake::tracing::subscriber())?;
 //! tracing::info_span!("load", map = "castle").in_scope(|| tracing::info!(bodies = 2_000, "loaded"));
@@ -138,7 +143,7 @@
 //! `log`: [lines](https://docs.rs/log), with their key-values.
 #![cfg_attr(feature = "log", doc = "See [`log`](mod@log).")]
 //!
-//! ```no_run
+//! ```standalone_crate
 //! # #[cfg(feature = "log")] {
 //! framelake::log::init();
 //! log::info!(bodies = 2_000; "moved");
@@ -148,7 +153,7 @@
 //! `metrics`: [counters, gauges and histograms](https://docs.rs/metrics), added up in their thread.
 #![cfg_attr(feature = "metrics", doc = "See [`metrics`](mod@metrics).")]
 //!
-//! ```no_run
+//! ```standalone_crate
 //! # #[cfg(feature = "metrics")] {
 //! metrics::set_global_recorder(framelake::metrics::recorder())?;
 //! metrics::counter!("requests", "path" => "/a").increment(1);
@@ -159,7 +164,7 @@
 //! `tokio`: [a runtime's](https://docs.rs/tokio) threads, queues and tasks, measured each period of [`Builder::system_metrics`].
 #![cfg_attr(feature = "tokio", doc = "See [`tokio`](mod@tokio).")]
 //!
-//! ```no_run
+//! ```standalone_crate
 //! # #[cfg(feature = "tokio")] {
 //! let mut builder = tokio::runtime::Builder::new_multi_thread();
 //! let runtime = framelake::tokio::hooks(builder.enable_all(), "worker").build()?;
@@ -282,6 +287,7 @@ pub mod __private {
     pub use crate::aggregate::{counter, histogram};
     pub use crate::arg::{ArgValue, Args, Formatted, Probe, ProbeFormatted, ProbeRaw, ProbeShown, Raw, Str, Visit};
     pub use crate::record::{frame, log, log_args, log_formatted, log_on, metric, metric_args, on};
+    pub use crate::settings::example;
     pub use crate::site::CallSite;
     pub use framelake_macros::{__log, __metric, __span};
 

@@ -58,12 +58,14 @@ struct Args {
 }
 
 impl Args {
+    #[inline]
     fn put(raw: Raw<'_>, words: &mut Vec<u64>) -> Self {
         let start = words.len() as u32;
         words.extend_from_slice(raw.words());
         Self { codes: raw.codes(), start, count: raw.count() as u8 }
     }
 
+    #[inline]
     fn of<'a>(&self, words: &'a [u64]) -> Raw<'a> {
         let taken = Raw::take(usize::from(self.count), self.codes, &words[self.start as usize..]);
         taken.expect("as they were put").0

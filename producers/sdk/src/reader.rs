@@ -303,6 +303,7 @@ fn read_until(words: &[u64], until: u64, losses: &mut Losses, take: &mut impl Fn
 }
 
 /// The arguments behind word 1 of an event, and what follows them.
+#[inline]
 fn args(head: u64, words: &[u64]) -> Option<(Raw<'_>, &[u64])> {
     let (codes, words) = words.split_first()?;
     Raw::take((head >> 32) as usize, *codes, words)

@@ -6,6 +6,7 @@ use framelake_transport::spool;
 use framelake_wire::{ProcessId, limits::PROPERTIES_MAX};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The gateway's address on the same machine.
@@ -69,8 +70,25 @@ pub(crate) enum CrashSafe {
     At(PathBuf),
 }
 
+static IS_EXAMPLE: AtomicBool = AtomicBool::new(false);
+
+/// What the examples of the documentation begin with: they run without a server, and leave nothing where programs do.
+pub fn example() {
+    IS_EXAMPLE.store(true, Relaxed);
+}
+
 impl Default for Settings {
     fn default() -> Self {
+        if IS_EXAMPLE.load(Relaxed) {
+            let directory = std::env::temp_dir().join("framelake-examples");
+            return Self { spool: Spool::At(directory), shutdown_timeout: Duration::from_millis(200), ..Self::new() };
+        }
+        Self::new()
+    }
+}
+
+impl Settings {
+    fn new() -> Self {
         Self {
             endpoint: ENDPOINT.into(),
             ca_file: None,

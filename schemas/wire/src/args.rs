@@ -34,6 +34,7 @@ pub enum Arg<'a> {
 impl Arg<'_> {
     /// The sort of argument on the wire, in 4 bits.
     #[must_use]
+    #[inline]
     pub const fn code(&self) -> u8 {
         match self {
             Arg::None => 0,

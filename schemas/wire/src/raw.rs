@@ -44,18 +44,21 @@ impl<'a> Raw<'a> {
 
     /// How many arguments.
     #[must_use]
+    #[inline]
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// What they are: four bits each.
     #[must_use]
+    #[inline]
     pub fn codes(&self) -> u64 {
         self.codes
     }
 
     /// The words they take.
     #[must_use]
+    #[inline]
     pub fn words(&self) -> &'a [u64] {
         self.words
     }
@@ -74,6 +77,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The arguments.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Arg<'a>> + use<'a> {
         let (codes, mut words) = (self.codes, self.words);
         (0..self.count).map(move |index| {

@@ -1,7 +1,8 @@
 //! Lines of the [`log`](https://docs.rs/log) crate (feature `log`).
 //!
-//! ```no_run
+//! ```standalone_crate
 //! # fn main() -> Result<(), framelake::Error> {
+//! # framelake::__private::example();
 //! let _framelake = framelake::start("my-game")?;
 //! framelake::log::init();
 //! log::info!(bodies = 2_000; "moved");

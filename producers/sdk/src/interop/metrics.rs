@@ -1,7 +1,8 @@
 //! Counters, gauges and histograms of the [`metrics`](https://docs.rs/metrics) crate (feature `metrics`).
 //!
-//! ```no_run
+//! ```standalone_crate
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # framelake::__private::example();
 //! let _framelake = framelake::start("my-service")?;
 //! metrics::set_global_recorder(framelake::metrics::recorder())?;
 //! metrics::describe_counter!("requests", metrics::Unit::Count, "requests taken in");

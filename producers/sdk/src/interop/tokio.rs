@@ -1,7 +1,8 @@
 //! Threads, queues and tasks of a [`tokio`](https://docs.rs/tokio) runtime (feature `tokio`).
 //!
-//! ```no_run
+//! ```standalone_crate
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # framelake::__private::example();
 //! let period = std::time::Duration::from_secs(1);
 //! let _framelake = framelake::Builder::new().app("my-service").system_metrics(period).start()?;
 //! let mut builder = tokio::runtime::Builder::new_multi_thread();

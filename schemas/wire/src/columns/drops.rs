@@ -26,6 +26,7 @@ impl Drops {
         self.total
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
@@ -35,6 +36,7 @@ impl Drops {
     }
 
     /// Bytes when written, for limits: both numbers of a place seldom need their ten.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         10 + 13 * self.places.len()
     }

@@ -33,6 +33,7 @@ impl Locals {
         &self.used
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.used.len()
     }

@@ -30,6 +30,7 @@ impl Planes {
     }
 
     /// Bytes of all columns, their lengths before them included.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         self.planes.iter().map(Vec::len).sum::<usize>() + 4 * PLANES
     }

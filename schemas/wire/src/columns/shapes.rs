@@ -16,11 +16,13 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    #[inline]
     pub(crate) fn of(site: u32, raw: &Raw<'_>) -> Self {
         Self { site, count: raw.count() as u32, codes: raw.codes() }
     }
 
     /// The codes of the arguments.
+    #[inline]
     pub(crate) fn codes(&self) -> impl Iterator<Item = u8> {
         let codes = self.codes;
         (0..self.count as usize).map(move |index| raw::code(codes, index))
@@ -75,11 +77,13 @@ impl Shapes {
         &self.used
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.used.len()
     }
 
     /// Arguments of all shapes.
+    #[inline]
     pub(crate) fn args(&self) -> usize {
         self.args
     }

@@ -52,6 +52,7 @@ pub(crate) struct Used<'a> {
 }
 
 /// Most bytes that the tables of so many entries take in an opened payload.
+#[inline]
 pub(crate) fn bytes_max(sites: usize, args: usize, threads: usize, sets: usize) -> usize {
     // A number of a string needs at most 3 bytes (2^21 > STRINGS_MAX), its length 3.
     const REFERENCE: usize = 6;

@@ -42,6 +42,7 @@ impl Ticks {
     }
 
     /// Bytes of the column, for limits.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         self.planes.bytes() + 20
     }

@@ -76,6 +76,7 @@ impl Values {
     }
 
     /// Bytes of the columns at most, for limits.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         // An integer takes at most 10 bytes, a float 8; a new text 3 more for its length.
         self.words.len() * 10 + self.texts.bytes() + 3 * self.texts.ends.len() + 128

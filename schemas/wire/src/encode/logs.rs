@@ -63,6 +63,7 @@ impl LogEncoder {
 
     /// As [`super::SpanEncoder::is_full`].
     #[must_use]
+    #[inline]
     pub fn is_full(&self) -> bool {
         self.core.is_full(self.sites.len() + self.threads.len(), ARGS_BYTES_MAX + 64)
     }

@@ -82,6 +82,7 @@ impl MetricEncoder {
 
     /// As [`super::SpanEncoder::is_full`].
     #[must_use]
+    #[inline]
     pub fn is_full(&self) -> bool {
         self.core.is_full(self.sites.len() + self.threads.len() + self.sets.len(), ARGS_BYTES_MAX + 64)
     }

@@ -15,7 +15,7 @@ pub struct Layer;
 /// A layer that hands everything to Framelake. Other layers see what they saw before, whatever Framelake's filter says; a filter of its own
 /// (`layer().with_filter(…)`) holds as well.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use tracing_subscriber::prelude::*;
 /// tracing_subscriber::registry().with(framelake::tracing::layer()).with(tracing_subscriber::fmt::layer()).init();
 /// ```

@@ -2,8 +2,9 @@
 //!
 //! [`subscriber`] takes the place of `tracing`'s own registry and is the fast way; [`layer`] stands beside other layers.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # framelake::__private::example();
 //! let _framelake = framelake::start("my-game")?;
 //! tracing::subscriber::set_global_default(framelake::tracing::subscriber())?;
 //! tracing::info_span!("load", map = "castle").in_scope(|| tracing::info!(bodies = 2_000, "loaded"));
