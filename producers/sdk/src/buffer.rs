@@ -53,6 +53,8 @@ pub(crate) struct Buffer {
     told: [Cell<u64>; Lost::COUNT],
     /// Whether that is not all: what is lost is written down before the next event, whose place among the others is behind it.
     is_untold: Cell<bool>,
+    /// The ticks of the last loss.
+    lost_at: Cell<u64>,
     /// Words written before those of the chunk.
     base: Cell<u64>,
     /// An event that is being formatted.
@@ -72,7 +74,7 @@ pub(crate) struct Buffer {
     pub(crate) number: u64,
 }
 
-// SAFETY: the cells and `text` are touched by the owner thread only (`small_limit`, `limit`, `chunk`, `base`, `told`, `is_untold`, `text` are used in
+// SAFETY: the cells and `text` are touched by the owner thread only (`small_limit`, `limit`, `chunk`, `base`, `told`, `is_untold`, `lost_at`, `text` are used in
 // methods that only the thread-local in `thread.rs` leads to); everything else is atomic. A buffer without an owner has no one who touches its cells.
 unsafe impl Sync for Buffer {}
 // SAFETY: as above; the pointers are to chunks, which belong to the process.
@@ -89,6 +91,7 @@ impl Buffer {
             lost: [const { AtomicU64::new(0) }; Lost::COUNT],
             told: [const { Cell::new(0) }; Lost::COUNT],
             is_untold: Cell::new(false),
+            lost_at: Cell::new(0),
             base: Cell::new(0),
             text: Text::new(),
             aggregates: Table::new(),
@@ -220,6 +223,8 @@ impl Buffer {
         // Only the owner adds, so no locked instruction is needed.
         count.store(count.load(Relaxed) + 1, Release);
         self.is_untold.set(true);
+        // Not when it is told: the event behind it may have its ticks by then.
+        self.lost_at.set(clock::now_as_last());
         self.small_limit.set(ptr::null_mut());
     }
 
@@ -244,8 +249,7 @@ impl Buffer {
                     self.has_room(2 * 8),
                     "a fresh chunk has room, and who writes on looked whether the old one has"
                 );
-                let cursor = self.cursor.load(Relaxed);
-                let ticks = clock::now_as_last();
+                let (cursor, ticks) = (self.cursor.load(Relaxed), self.lost_at.get());
                 // SAFETY: there is room.
                 unsafe {
                     cursor.write(ticks << TAG_BITS | LOST);
@@ -357,10 +361,10 @@ mod tests {
         let buffer = Buffer::new(String::new(), 1);
         record(&buffer, 1);
         clock::stop_recording();
-        buffer.lose(Lost::Ends);
         let before = clock::now(clock::MONOTONIC);
-        record(&buffer, 2);
+        buffer.lose(Lost::Ends);
         let now = before..=clock::now(clock::MONOTONIC);
+        record(&buffer, 2);
 
         let (mut found, mut reader) = (Vec::new(), Reader::default());
         let snapshot = reader.snapshot(&buffer);

@@ -353,7 +353,6 @@ fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bo
 #[cold]
 #[inline(never)]
 fn write_slowly(state: u32, tag: u64, lost: Lost, count: usize, a: u64, b: u64, c: u64) -> bool {
-    let ticks = clock::now(state);
     let Some(buffer) = thread::registered() else {
         thread::count_unattributed();
         return false;
@@ -362,7 +361,7 @@ fn write_slowly(state: u32, tag: u64, lost: Lost, count: usize, a: u64, b: u64, 
         buffer.lose(lost);
         return false;
     };
-    let rest = [a, b, c];
+    let (ticks, rest) = (clock::now(state), [a, b, c]);
     // SAFETY: `make_room` said that the words fit at the cursor.
     unsafe {
         cursor.write(ticks << TAG_BITS | tag);
