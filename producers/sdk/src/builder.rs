@@ -173,7 +173,7 @@ impl Builder {
     /// Beyond 8,192 counters and 1,024 histograms, each counted once for each thread that adds to it, sums are in memory alone: a crash takes what was added to
     /// those since the last drain. A block that memory and spool have no room for is counted as lost, and then a crash does not bring it back.
     ///
-    /// Where the files cannot be made (a full disk, Windows), that is said on stderr, and recording goes on without:
+    /// Where the files cannot be made (a full disk, wasm), that is said on stderr, and recording goes on without:
     /// [`Stats::crash_safe`](crate::Stats::crash_safe) tells. Only the first such recording of a process chooses the directory.
     pub fn crash_safe(mut self, on: bool) -> Self {
         self.settings.crash_safe = if on { CrashSafe::BesideSpool } else { CrashSafe::Off };

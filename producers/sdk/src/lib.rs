@@ -98,7 +98,7 @@
 //!
 //! # Crashes
 //! [`Builder::crash_safe`] has a kill, an abort or a stack overflow take next to nothing with it: the next start of the program sends what is left. For programs
-//! that are not started again [`recover`](fn@recover) puts that into a spool. On Unix.
+//! that are not started again [`recover`](fn@recover) puts that into a spool. On Unix and Windows.
 //!
 //! ```standalone_crate
 //! # framelake::__private::example();
@@ -209,7 +209,7 @@ mod builder;
 mod chunk;
 mod clock;
 mod control;
-#[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix a process forks, and says when it ends"))]
+#[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix a process forks"))]
 mod crash;
 mod dictionary;
 mod environment;
@@ -223,7 +223,7 @@ mod level;
 mod loom_tests;
 #[cfg_attr(test, macro_use)]
 mod macros;
-#[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix a file is mapped: elsewhere making one is an error"))]
+#[cfg_attr(not(unix), allow(dead_code, reason = "only on Unix a process forks"))]
 mod mapping;
 mod merge;
 mod panic;

@@ -7,8 +7,8 @@
 //! - `chunks` chunks of 64 KiB, as [`crate::chunk`] has them; pointers in them are to be taken relative to `base`;
 //! - places for [`sums`], those of counters and behind them those of histograms.
 //!
-//! The file has its whole length from the begin, but no blocks: each page is written before it is mapped in use, so a full disk is an error there and
-//! not a signal in the middle of an event. Nothing is synced: what was stored outlives the process, not the machine. On a disk the system writes
+//! The file has its whole length from the begin, but on Unix no blocks: each page is written before it is in use, so a full disk is an error there and
+//! not a signal in the middle of an event. On Windows a file has its blocks as soon as it has its length. Nothing is synced: what was stored outlives the process, not the machine. On a disk the system writes
 //! changed pages back now and then, and the first store to a page after that is slower by a fault; on tmpfs it is not.
 
 pub(crate) mod sums;
@@ -178,7 +178,7 @@ impl Mapping {
         let mapped = OpenOptions::new().read(true).write(true).open(&path).and_then(|file| {
             file.set_len(bytes as u64)?;
             reserve(&file, 0, PAGE)?;
-            Ok((system::map(&file, bytes)?, file))
+            Ok((map(&file, bytes)?, file))
         });
         let (base, file) = mapped.inspect_err(|_| drop(fs::remove_file(&path)))?;
         let header = FileHeader {
@@ -338,7 +338,7 @@ impl Mapping {
     /// span that ends) then harms nobody. Calls nothing that is not allowed there.
     pub(crate) fn detach(&self) {
         self.detached.store(true, Relaxed);
-        system::detach(self.base, self.bytes, &self.file, &self.lock);
+        detach(self.base, self.bytes, &self.file, &self.lock);
     }
 
     /// Removes the file's name, once nothing is to be recovered: at the end of the process.
@@ -367,47 +367,41 @@ fn reserve(file: &File, at: usize, bytes: usize) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, &ZEROS[..bytes], at as u64)
 }
 
+/// It has since the file has its length.
 #[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere it may have none")]
 fn reserve(_: &File, _: usize, _: usize) -> io::Result<()> {
+    Ok(())
+}
+
+/// Maps the file, shared and for good.
+#[cfg(all(any(unix, windows), target_pointer_width = "64"))]
+fn map(file: &File, bytes: usize) -> io::Result<NonNull<u8>> {
+    let mapped = memmap2::MmapOptions::new().len(bytes).map_raw(file)?;
+    let base = NonNull::new(mapped.as_mut_ptr());
+    std::mem::forget(mapped);
+    base.ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+}
+
+#[cfg(not(all(any(unix, windows), target_pointer_width = "64")))]
+fn map(_: &File, _: usize) -> io::Result<NonNull<u8>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// See [`Mapping::detach`].
 #[cfg(all(unix, target_pointer_width = "64"))]
-mod system {
-    use super::{File, NonNull, io};
+fn detach(base: NonNull<u8>, bytes: usize, file: &File, lock: &File) {
     use std::os::fd::AsRawFd;
-
-    pub(super) fn map(file: &File, bytes: usize) -> io::Result<NonNull<u8>> {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping, where the system likes, of a file that is as long.
-        let base =
-            unsafe { libc::mmap(std::ptr::null_mut(), bytes, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-        if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        NonNull::new(base.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
-    }
-
-    pub(super) fn detach(base: NonNull<u8>, bytes: usize, file: &File, lock: &File) {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
-        // SAFETY: puts a private view of the same file in the place of our own mapping, which stays readable and writable; only the forked child sees that, where
-        // no thread is left but this one. The descriptors are closed once: nothing in the child drops the files.
-        unsafe {
-            libc::mmap(base.as_ptr().cast(), bytes, protection, flags, file.as_raw_fd(), 0);
-            libc::close(file.as_raw_fd());
-            libc::close(lock.as_raw_fd());
-        }
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
+    // SAFETY: puts a private view of the same file in the place of our own mapping, which stays readable and writable; only the forked child sees that, where
+    // no thread is left but this one. The descriptors are closed once: nothing in the child drops the files.
+    unsafe {
+        libc::mmap(base.as_ptr().cast(), bytes, protection, flags, file.as_raw_fd(), 0);
+        libc::close(file.as_raw_fd());
+        libc::close(lock.as_raw_fd());
     }
 }
 
 #[cfg(not(all(unix, target_pointer_width = "64")))]
-mod system {
-    use super::{File, NonNull, io};
-
-    pub(super) fn map(_: &File, _: usize) -> io::Result<NonNull<u8>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn detach(_: NonNull<u8>, _: usize, _: &File, _: &File) {}
-}
+fn detach(_: NonNull<u8>, _: usize, _: &File, _: &File) {}

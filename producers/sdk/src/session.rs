@@ -242,7 +242,21 @@ fn at_exit_and_fork() {
     });
 }
 
-#[cfg(not(unix))]
+/// Sees to it that the files of a crash-safe recording go when `main` returns. Not that recording ends: where this is part of a DLL no thread but this one is left
+/// by then, and those that are gone hold what locks they held.
+#[cfg(windows)]
+fn at_exit_and_fork() {
+    extern "C" fn end() {
+        crate::crash::at_exit();
+    }
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: `end` is a function of the program, and needs no other thread.
+        let _ = unsafe { libc::atexit(end) };
+    });
+}
+
+#[cfg(not(any(unix, windows)))]
 fn at_exit_and_fork() {}
 
 /// Drains, seals and sends what was recorded so far, and waits until the server has acknowledged it, at most for `timeout`; says whether it

@@ -87,7 +87,8 @@ fn attachments_come_back_whole_whatever_their_size_and_thread() {
 fn what_is_larger_than_the_budget_is_refused_and_counted_by_its_parts() {
     let _turn = turn();
     let lake = Collector::default();
-    let guard = lake.start_with(Builder::new().attachment_budget(1024 * 1024));
+    let one_drain = Builder::new().drain_period(Duration::from_secs(60));
+    let guard = lake.start_with(one_drain.attachment_budget(1024 * 1024));
     assert_eq!(attach("small", "text/plain", "x"), Ok(0));
     let refused = attach("dump", "application/octet-stream", vec![0; 1024 * 1024 + 1]).unwrap_err();
     assert!(matches!(refused, NotAttached::TooLarge { bytes: 1_048_577.., bytes_max: 1_048_576 }), "{refused:?}");

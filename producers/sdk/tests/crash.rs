@@ -1,5 +1,5 @@
 //! Programs that are killed: what they had recorded is there after the next start, once.
-#![cfg(all(unix, target_pointer_width = "64"))]
+#![cfg(all(any(unix, windows), target_pointer_width = "64"))]
 
 mod support;
 
@@ -10,7 +10,6 @@ use framelake_wire::{Block, BlockId, Process, Record, StreamId, Topic, decode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -87,6 +86,7 @@ fn program() {
     // What a server that is away never keeps is drained all the same.
     let _ = framelake::flush(Duration::from_millis(200));
     assert!(framelake::stats().crash_safe);
+    #[cfg(unix)]
     if mode.contains("fork") {
         fork_one_that_lives_longer();
     }
@@ -105,6 +105,7 @@ fn program() {
     let threads: Vec<_> = threads.collect();
     // Async spans that begin on one thread end on another.
     thread::Builder::new().name("ends".into()).spawn(move || ends.into_iter().for_each(drop)).unwrap();
+    #[cfg(unix)]
     if mode.contains("full") {
         thread::sleep(Duration::from_millis(60));
         limit_files(8 * 1024);
@@ -122,6 +123,7 @@ fn program() {
 }
 
 /// A child that does all that it must not do to its parent's files.
+#[cfg(unix)]
 fn fork_one_that_lives_longer() {
     let open = span_guard!("open at the fork");
     // SAFETY: the child calls nothing that needs another thread, and ends without unwinding into the test harness.
@@ -139,6 +141,7 @@ fn fork_one_that_lives_longer() {
 }
 
 /// Files longer than that cannot be written to: what a full disk does.
+#[cfg(unix)]
 fn limit_files(bytes: libc::rlim_t) {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: `limit` is valid, and an ignored signal calls nothing.
@@ -272,7 +275,9 @@ fn run(dir: &Path, mode: &str, kill_after: Option<Duration>) -> Vec<u64> {
         child.kill().unwrap();
     }
     let status = child.wait().unwrap();
-    assert!(status.signal().is_some(), "{status:?}");
+    assert!(!status.success(), "{status:?}");
+    #[cfg(unix)]
+    assert!(std::os::unix::process::ExitStatusExt::signal(&status).is_some(), "{status:?}");
     progress(dir)
 }
 
@@ -595,6 +600,10 @@ fn a_flood_loses_what_it_counted_and_nothing_else() {
 #[test]
 fn an_abort_and_a_stack_overflow_are_recovered_too() {
     recovered_after("abort", "abort", None);
+    if cfg!(windows) {
+        // Wine, where this is run, does not end a program whose stack is used up.
+        return;
+    }
     let (_, lake) = recovered_after("overflow", "overflow", None);
     let deeper = lake.blocks.values().filter(|block| block.header.kind == StreamKind::SPAN).any(|block| {
         let spans = decode::spans(block).unwrap();
@@ -666,12 +675,14 @@ fn what_found_no_room_is_counted_or_there_and_never_both() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_child_that_was_forked_off_changes_nothing_and_keeps_no_lock() {
     recovered_after("fork", "kill fork", Some(Duration::from_millis(50)));
 }
 
 /// While the disk is full a crash may lose what was not sent; when it has room again nothing stands twice, and what came later is there.
 #[test]
+#[cfg(unix)]
 fn a_disk_that_was_full_brings_no_event_twice() {
     let dir = Dir::new("full");
     let mut child = spawn(&dir.0, "kill away full");

@@ -1,4 +1,5 @@
 //! The system monitor.
+#![cfg(unix)]
 
 mod support;
 
