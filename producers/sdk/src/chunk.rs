@@ -87,11 +87,14 @@ struct Pool {
     allocated: AtomicUsize,
     allowed: AtomicUsize,
     taken: AtomicUsize,
+    /// Those taken since the last drain began. But for one of each thread they are full, and wait to be given back.
+    taken_since: AtomicUsize,
 }
 
 /// With fewer free chunks than this the background thread is woken to give some back. 8 × 64 KiB last a flooding thread half a millisecond.
 const FREE_LOW: usize = 8;
-/// The same where less than this part of the budget is left: what is read meanwhile is most of it, and takes some ten milliseconds.
+/// The same where less than this part of the budget is left, and a drain would give as much back: to read most of a budget takes some ten milliseconds.
+/// Chunks that idle threads have begun do not count as what it gives back.
 const BUDGET_LOW: usize = 4;
 
 #[cfg(not(all(test, loom)))]
@@ -131,6 +134,7 @@ impl Pool {
             allocated: AtomicUsize::new(0),
             allowed: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
+            taken_since: AtomicUsize::new(0),
         }
     }
 }
@@ -166,6 +170,7 @@ pub(crate) fn take() -> Option<FreeChunk> {
     let pool = existing()?;
     let chunk = pool.free.pop().or_else(|| grow(pool))?;
     pool.taken.fetch_add(1, Relaxed);
+    pool.taken_since.fetch_add(1, Relaxed);
     // SAFETY: a free chunk is ours alone.
     let header = unsafe { chunk.0.as_ref() };
     header.next.store(ptr::null_mut(), Relaxed);
@@ -229,7 +234,14 @@ pub(crate) fn is_low() -> bool {
     let Some(pool) = existing() else { return false };
     let (free, allowed) = (pool.free.len(), pool.allowed.load(Relaxed));
     let left = free + allowed.saturating_sub(pool.allocated.load(Relaxed));
-    free < FREE_LOW || left < allowed / BUDGET_LOW
+    free < FREE_LOW || (left < allowed / BUDGET_LOW && left < pool.taken_since.load(Relaxed))
+}
+
+/// A drain begins: it gives back what was taken before.
+pub(crate) fn begin_drain() {
+    if let Some(pool) = existing() {
+        pool.taken_since.store(0, Relaxed);
+    }
 }
 
 /// How many chunks were taken since the last call.

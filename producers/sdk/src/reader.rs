@@ -410,7 +410,7 @@ mod tests {
         for keeps in [false, true] {
             let buffer = Buffer::new(String::new(), 1);
             let mut reader = Reader { keeps, ..Reader::default() };
-            record(&buffer, 0..2 * chunk::CHUNK_WORDS as u64);
+            record(&buffer, 0..chunk::CHUNK_WORDS as u64 + 1);
             let before = chunk::count_free();
             let snapshot = reader.snapshot(&buffer);
             let mut free = 0;

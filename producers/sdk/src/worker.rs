@@ -196,6 +196,7 @@ impl Worker {
         let seal = seal || self.crash.is_some();
         let at_once = at_once || self.crash.is_some();
         let _ = wake::take();
+        chunk::begin_drain();
         self.count_losses();
         self.add_new();
         self.attachments.take(&mut self.dictionary);
