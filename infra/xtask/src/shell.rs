@@ -9,8 +9,9 @@ use std::{
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
     // As cargo says when it starts this program, not when it built it: checkouts may share a target directory, and then cargo builds it once for them all.
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    let manifest = PathBuf::from(manifest);
+    let now = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let manifest =
+        now.filter(|path| path.ends_with("infra/xtask")).unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     manifest.ancestors().nth(2).map(Path::to_owned).unwrap_or(manifest)
 }
 

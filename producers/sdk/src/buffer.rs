@@ -53,8 +53,8 @@ pub(crate) struct Buffer {
     told: [Cell<u64>; Lost::COUNT],
     /// Whether that is not all: what is lost is written down before the next event, whose place among the others is behind it.
     is_untold: Cell<bool>,
-    /// The ticks of the last loss.
-    lost_at: Cell<u64>,
+    /// The ticks of the last loss, by [`Lost`].
+    lost_ticks: [Cell<u64>; Lost::COUNT],
     /// Words written before those of the chunk.
     base: Cell<u64>,
     /// An event that is being formatted.
@@ -74,7 +74,7 @@ pub(crate) struct Buffer {
     pub(crate) number: u64,
 }
 
-// SAFETY: the cells and `text` are touched by the owner thread only (`small_limit`, `limit`, `chunk`, `base`, `told`, `is_untold`, `lost_at`, `text` are used in
+// SAFETY: the cells and `text` are touched by the owner thread only (`small_limit`, `limit`, `chunk`, `base`, `told`, `is_untold`, `lost_ticks`, `text` are used in
 // methods that only the thread-local in `thread.rs` leads to); everything else is atomic. A buffer without an owner has no one who touches its cells.
 unsafe impl Sync for Buffer {}
 // SAFETY: as above; the pointers are to chunks, which belong to the process.
@@ -91,7 +91,7 @@ impl Buffer {
             lost: [const { AtomicU64::new(0) }; Lost::COUNT],
             told: [const { Cell::new(0) }; Lost::COUNT],
             is_untold: Cell::new(false),
-            lost_at: Cell::new(0),
+            lost_ticks: [const { Cell::new(0) }; Lost::COUNT],
             base: Cell::new(0),
             text: Text::new(),
             aggregates: Table::new(),
@@ -217,14 +217,14 @@ impl Buffer {
         })
     }
 
-    /// Counts an event that found no room.
+    /// Counts an event that found no room, or whose `Display` panicked.
     pub(crate) fn lose(&self, lost: Lost) {
         let count = &self.lost[lost as usize];
         // Only the owner adds, so no locked instruction is needed.
         count.store(count.load(Relaxed) + 1, Release);
         self.is_untold.set(true);
         // Not when it is told: the event behind it may have its ticks by then.
-        self.lost_at.set(clock::now_as_last());
+        self.lost_ticks[lost as usize].set(clock::now_as_last());
         self.small_limit.set(ptr::null_mut());
     }
 
@@ -249,7 +249,7 @@ impl Buffer {
                     self.has_room(2 * 8),
                     "a fresh chunk has room, and who writes on looked whether the old one has"
                 );
-                let (cursor, ticks) = (self.cursor.load(Relaxed), self.lost_at.get());
+                let (cursor, ticks) = (self.cursor.load(Relaxed), self.lost_ticks[lost as usize].get());
                 // SAFETY: there is room.
                 unsafe {
                     cursor.write(ticks << TAG_BITS | LOST);

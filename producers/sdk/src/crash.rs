@@ -54,7 +54,7 @@ use framelake_transport::journal::{self, Journal};
 use framelake_transport::{Outgoing, Place};
 use state::State;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A state file is given up for a new one beyond this: some hundred states. Tests go through several.
@@ -245,7 +245,7 @@ impl States {
         };
         if let Err(error) = written {
             // Behind a frame that is not whole none would be found. A file that is no use goes, the one before is still there.
-            if open.file.set_len(open.bytes).is_err() || before.is_some() {
+            if cut_back(&mut open.file, open.bytes).is_err() || before.is_some() {
                 let _ = fs::remove_file(&open.path);
                 self.open = before;
             }
@@ -267,13 +267,17 @@ impl States {
 
 fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    // What an earlier recording of this process left is of no use any more.
-    options.append(true).create(true);
+    // What an earlier recording of this process left is of no use any more. Not to append: Windows does not let such a file be cut.
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    file.set_len(0)?;
-    Ok(file)
+    options.open(path)
+}
+
+/// Takes off what was written beyond `bytes`, and goes on there.
+fn cut_back(file: &mut File, bytes: u64) -> io::Result<()> {
+    file.set_len(bytes)?;
+    file.seek(SeekFrom::Start(bytes)).map(|_| ())
 }
 
 #[cfg(all(test, not(loom)))]

@@ -38,7 +38,7 @@ pub(crate) const TAG_BITS: u32 = 4;
 /// Masks the tag.
 pub(crate) const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 
-/// What can be lost when a thread finds no room.
+/// What can be lost when a thread finds no room, or a `Display` panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Lost {

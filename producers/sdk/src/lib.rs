@@ -102,7 +102,14 @@
 //!
 //! ```standalone_crate
 //! # framelake::__private::example();
-//! let _framelake = framelake::Builder::new().app("my-game").crash_safe(true).start()?;
+//! # let spool = std::env::temp_dir().join(format!("framelake-example-{}", std::process::id()));
+//! let _framelake = framelake::Builder::new()
+//!     .app("my-game")
+//! #   .spool(&spool)
+//!     .crash_safe(true)
+//!     .start()?;
+//! # drop(_framelake);
+//! # let _ = std::fs::remove_dir_all(spool);
 //! # Ok::<(), framelake::Error>(())
 //! ```
 //!

@@ -319,8 +319,12 @@ impl Drop for Entered {
 /// where that is not in the first-level cache. With the begin of a span it is the other way round: what is loaded for it serves its end, too.
 #[inline(always)]
 fn read_first(tag: u64) -> Option<u64> {
-    let is_begin = matches!(tag, SPAN_BEGIN | SPAN_BEGIN_ARGS | ASYNC_BEGIN | ASYNC_BEGIN_ARGS);
-    if is_begin || !clock::HAS_COUNTER { None } else { Some(clock::counter()) }
+    if is_begin(tag) || !clock::HAS_COUNTER { None } else { Some(clock::counter()) }
+}
+
+#[inline(always)]
+fn is_begin(tag: u64) -> bool {
+    matches!(tag, SPAN_BEGIN | SPAN_BEGIN_ARGS | ASYNC_BEGIN | ASYNC_BEGIN_ARGS)
 }
 
 /// Writes one event; says whether it was recorded. What was not is counted as `lost`.
@@ -353,6 +357,8 @@ fn write<const N: usize>(state: u32, tag: u64, rest: [u64; N], lost: Lost) -> bo
 #[cold]
 #[inline(never)]
 fn write_slowly(state: u32, tag: u64, lost: Lost, count: usize, a: u64, b: u64, c: u64) -> bool {
+    // What it takes to make room is no part of a span: its begin is read behind that.
+    let early = if is_begin(tag) { None } else { Some(clock::now(state)) };
     let Some(buffer) = thread::registered() else {
         thread::count_unattributed();
         return false;
@@ -361,7 +367,7 @@ fn write_slowly(state: u32, tag: u64, lost: Lost, count: usize, a: u64, b: u64, 
         buffer.lose(lost);
         return false;
     };
-    let (ticks, rest) = (clock::now(state), [a, b, c]);
+    let (ticks, rest) = (early.unwrap_or_else(|| clock::now(state)), [a, b, c]);
     // SAFETY: `make_room` said that the words fit at the cursor.
     unsafe {
         cursor.write(ticks << TAG_BITS | tag);

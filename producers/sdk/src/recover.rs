@@ -112,15 +112,16 @@ fn recover_one(dir: &Path, id: &str, spool: &Path, recovered: &mut Recovered) ->
         },
     };
     if let Some((state, newest)) = left {
-        let records = records(dir, id, state, &newest, &first, file, recovered)?;
+        let records = records(dir, id, state, &newest, &first, &mut file, recovered)?;
         if !records.is_empty() {
             journal::deposit(spool, &records)?;
         }
         recovered.processes += u64::from(state != ENDED);
     }
-    // Closed files would not do: the lock is held until here.
     fs::remove_file(&path)?;
     remove_files(dir, id);
+    // With the lock.
+    drop(file);
     Ok(())
 }
 
@@ -131,7 +132,7 @@ fn records(
     state: u32,
     newest: &State,
     first: &[u8],
-    mut file: File,
+    file: &mut File,
     recovered: &mut Recovered,
 ) -> io::Result<Vec<Outgoing>> {
     let found = journal::read(dir, id, newest.marks, &newest.gone)?;

@@ -9,7 +9,7 @@ pub struct KindStats {
     pub emitted: u64,
     /// Events recorded; a span's begin and end are two.
     pub events: u64,
-    /// Rows lost: no room when they were recorded, shed from the queue, or refused by the server. Part of `emitted`.
+    /// Rows lost: no room when they were recorded, a `Display` that panicked, shed from the queue, or refused by the server. Part of `emitted`.
     pub dropped: u64,
     /// Rows left out because [no slow frame](crate::Builder::keep_slow_frames) had them. Part of `emitted`, not of `dropped`.
     pub sampled: u64,

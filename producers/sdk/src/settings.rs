@@ -70,9 +70,11 @@ pub(crate) enum CrashSafe {
     At(PathBuf),
 }
 
+/// The discard port, at which nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:9";
 static IS_EXAMPLE: AtomicBool = AtomicBool::new(false);
 
-/// What the examples of the documentation begin with: they run without a server, and leave nothing where programs do.
+/// What the examples of the documentation begin with: they send to where nobody listens, and leave nothing behind.
 pub fn example() {
     IS_EXAMPLE.store(true, Relaxed);
 }
@@ -80,8 +82,8 @@ pub fn example() {
 impl Default for Settings {
     fn default() -> Self {
         if IS_EXAMPLE.load(Relaxed) {
-            let directory = std::env::temp_dir().join("framelake-examples");
-            return Self { spool: Spool::At(directory), shutdown_timeout: Duration::from_millis(200), ..Self::new() };
+            let shutdown_timeout = Duration::from_millis(200);
+            return Self { endpoint: NOWHERE.into(), spool: Spool::Off, shutdown_timeout, ..Self::new() };
         }
         Self::new()
     }

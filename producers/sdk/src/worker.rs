@@ -150,6 +150,7 @@ impl Worker {
             let snapshot = thread.reader.snapshot(&thread.buffer);
             thread.reader.drain(snapshot, u64::MAX, 0, |_, _| {});
             thread.reader.settle(&thread.buffer);
+            thread.reader.unreadable = 0;
             let drain = worker.crash.as_ref().map_or(0, Crash::drain);
             thread.counted.read(drain, &thread.buffer, |_, _, _| {});
         }
@@ -182,8 +183,7 @@ impl Worker {
             if seal {
                 // Before the buffers are read: this thread's own among them.
                 self.monitor.measure(Instant::now());
-                let unreadable_bytes = self.stats.unreadable_bytes;
-                self.unaccounted.record(Unaccounted { unattributed: thread::unattributed(), unreadable_bytes });
+                self.record_unaccounted();
             }
             self.drain(seal, ticket.is_some());
             self.control.drained(ticket, self.stats());
@@ -470,8 +470,15 @@ impl Worker {
         }
     }
 
+    /// Has it measured what belongs to no stream; what only the drain to come finds unreadable is in the report alone where that drain is the last.
+    fn record_unaccounted(&mut self) {
+        let unreadable_bytes = self.stats.unreadable_bytes;
+        self.unaccounted.record(Unaccounted { unattributed: thread::unattributed(), unreadable_bytes });
+    }
+
     /// Records nothing more, sends what there is, reports.
     fn end(mut self, stop: &Stop) {
+        self.record_unaccounted();
         stop_recording();
         attachment::close();
         // Before the drain, so that what is written down with it says how the process ended.

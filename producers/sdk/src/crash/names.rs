@@ -1,7 +1,7 @@
 //! Call sites and property sets as a crash-safe recording writes them down: when they are registered, before an event carries their number.
 
 use super::bytes::{Bytes, put, put_bytes, put_short};
-use super::create_new;
+use super::{create_new, cut_back};
 use crate::properties::{self, Pairs};
 use crate::site::{self, Registered};
 use crate::thread::Busy;
@@ -109,7 +109,7 @@ fn write<T>(all: &[T], written: impl Fn(&mut Names) -> &mut usize, put: impl Fn(
         Err(_) => {
             // Tried again with the next one. Numbers are places in the file, so nothing may stand in between.
             ERRORS.fetch_add(1, Relaxed);
-            if names.file.set_len(names.bytes).is_err() {
+            if cut_back(&mut names.file, names.bytes).is_err() {
                 IS_OPEN.store(false, Release);
             }
         }

@@ -583,11 +583,11 @@ impl Args {
             })
         };
         // Nearly always that is enough to know.
-        if longest * texts().map(Vec::len).sum::<usize>() <= bytes_max {
+        if longest.saturating_mul(texts().map(Vec::len).sum()) <= bytes_max {
             return Ok(());
         }
-        let referred: usize = texts().flatten().map(|&number| self.text_of(number as usize).len()).sum();
-        Error::within("texts referred to", referred as u64, bytes_max).map(|_| ())
+        let referred = texts().flatten().map(|&number| self.text_of(number as usize).len() as u64).sum();
+        Error::within("texts referred to", referred, bytes_max).map(|_| ())
     }
 
     fn text_of(&self, number: usize) -> &str {
