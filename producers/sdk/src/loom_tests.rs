@@ -96,7 +96,8 @@ fn record_and_read(chunks: usize, events: u64, reads: usize, keeps: bool) -> (Fo
         let buffer = buffer.clone();
         move || (1..=events).for_each(|number| record(&buffer, number))
     });
-    let mut found = Found { reader: Reader { keeps, ..Reader::default() }, ..Found::default() };
+    let mut found = Found::default();
+    found.reader.keeps = keeps;
     for _ in 0..reads {
         found.read(&buffer);
     }
