@@ -271,3 +271,32 @@ fn grow(pool: &Pool) -> Option<FreeChunk> {
     }
     chunk
 }
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_run_low_where_a_quarter_of_the_budget_is_left_and_a_drain_gives_some_back() {
+        let _one = crate::RECORDS.lock();
+        set_budget(allocated_bytes() + 64 * CHUNK_BYTES);
+        prepare(usize::MAX);
+        let allowed = allocated_bytes() / CHUNK_BYTES;
+        begin_drain();
+        let mut taken = Vec::new();
+        while !is_low() {
+            taken.push(take().expect("some are left"));
+        }
+        assert_eq!((count_free() + 1, taken.len() > count_free()), (allowed / BUDGET_LOW, true));
+        // What idle threads hold is not given back, however much of the budget that is.
+        begin_drain();
+        assert!(!is_low());
+        // Other tests count on a pool as small as their budget.
+        taken.into_iter().for_each(give);
+        while let Some(chunk) = pool().free.pop() {
+            free(chunk);
+            pool().allocated.fetch_sub(1, Relaxed);
+        }
+    }
+}
